@@ -1,0 +1,76 @@
+// The catalog: which tenants there are. A port with two adapters (core/memory-catalog.ts, postgres/catalog.ts) and one
+// conformance suite (test/core/catalog-conformance.ts).
+
+import type { Isolation, Json, ParsedTenantRef, Tenant, TenantId, TenantSlug, TenantStatus } from './tenant.ts'
+
+/** A tenant to be. `id` is generated (uuidv7) when it is not given. */
+export interface NewTenant {
+  readonly id?: TenantId | undefined
+  readonly slug: TenantSlug
+  readonly name: string
+  readonly plan?: string | undefined
+  readonly region?: string | undefined
+  readonly isolation?: Isolation | undefined
+  readonly features?: Readonly<Record<string, Json>> | undefined
+  readonly settings?: Readonly<Record<string, Json>> | undefined
+  readonly domains?: readonly string[] | undefined
+  readonly encryptionKeyId?: string | undefined
+}
+
+/** What may be changed on a tenant. Its id may not. `features` and `settings` replace the whole object. */
+export interface TenantPatch {
+  readonly slug?: TenantSlug | undefined
+  readonly name?: string | undefined
+  readonly plan?: string | undefined
+  readonly region?: string | undefined
+  readonly features?: Readonly<Record<string, Json>> | undefined
+  readonly settings?: Readonly<Record<string, Json>> | undefined
+  readonly domains?: readonly string[] | undefined
+  readonly encryptionKeyId?: string | undefined
+}
+
+/** How a tenant is looked up: by id, by slug, or by a host name of its own (lower-case, no port). */
+export type TenantLookup = ParsedTenantRef | { readonly kind: 'domain'; readonly domain: string }
+
+export interface TenantPage {
+  readonly tenants: readonly Tenant[]
+  /** Pass as `after` for the next page; undefined at the end. */
+  readonly next: TenantId | undefined
+}
+
+export interface TenantListOptions {
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number | undefined
+  readonly after?: TenantId | undefined
+  readonly status?: TenantStatus | undefined
+  readonly plan?: string | undefined
+}
+
+/** Told when tenants may have changed. `ids` undefined means: any of them (e.g. the listener was cut off for a while). */
+export type TenantChangeListener = (ids: readonly TenantId[] | undefined) => void
+
+export interface Catalog {
+  /** @returns undefined when there is no such tenant. */
+  find(lookup: TenantLookup): Promise<Tenant | undefined>
+  /** @throws {TenantExistsError} when the id, slug or a domain is taken. */
+  create(tenant: NewTenant): Promise<Tenant>
+  /**
+   * Changes a tenant and increments its epoch.
+   *
+   * @throws {TenantNotFoundError}
+   * @throws {TenantExistsError} when the new slug or a domain is taken.
+   * @throws {StaleTenantError} when `ifEpoch` is given and is not the tenant's epoch.
+   */
+  update(id: TenantId, patch: TenantPatch, ifEpoch?: number): Promise<Tenant>
+  /**
+   * Changes the status and increments the epoch. When it resolves, the database refuses the tenant's statements
+   * (or takes them again): no cache has a say in it.
+   *
+   * @throws {TenantNotFoundError}
+   */
+  setStatus(id: TenantId, status: TenantStatus): Promise<Tenant>
+  /** Tenants in the order of their ids. */
+  list(options?: TenantListOptions): Promise<TenantPage>
+  /** Starts telling of changes; the result stops it. Delivery is at-least-once and may be late: the epoch is the truth. */
+  watch(listener: TenantChangeListener): Promise<() => Promise<void>>
+}

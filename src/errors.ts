@@ -1,0 +1,250 @@
+// Every error that partywall throws. One base, one class for each thing that a caller can do about it, one code each.
+// A code is never reused once it has been released. docs/reference/errors.md has one section per code; a test keeps both in step.
+
+/** One row of the error table: what HTTP says, whether trying again may help, and the text that an outsider may read. */
+interface ErrorEntry {
+  readonly code: string
+  /** HTTP status that our middleware answers with. */
+  readonly status: number
+  /** May the same call succeed later, unchanged? */
+  readonly retryable: boolean
+  /** The public text. It never names a tenant, a table, a bound's value or an identifier. */
+  readonly publicMessage: string
+}
+
+/** What a constructor takes beside the private message. */
+export interface TenancyErrorOptions {
+  readonly cause?: unknown
+  /** Values for logs. They are never shown to an outsider. */
+  readonly details?: Readonly<Record<string, unknown>>
+  /** Overrides the table where one situation knows better, e.g. a lost connection before anything was sent. */
+  readonly retryable?: boolean
+}
+
+/**
+ * The base of every error that partywall throws.
+ *
+ * `message` is for developers and logs; `publicMessage` is what an outsider may read: it never tells one tenant of another.
+ *
+ * @example
+ * ```ts
+ * import { TenancyError } from 'partywall'
+ *
+ * function problem(error: unknown) {
+ *   if (error instanceof TenancyError) return { status: error.status, code: error.code, title: error.publicMessage }
+ *   throw error
+ * }
+ * ```
+ */
+export abstract class TenancyError extends Error {
+  readonly code: string
+  readonly status: number
+  readonly retryable: boolean
+  readonly publicMessage: string
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(entry: ErrorEntry, message: string, options: TenancyErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = new.target.name
+    this.code = entry.code
+    this.status = entry.status
+    this.retryable = options.retryable ?? entry.retryable
+    this.publicMessage = entry.publicMessage
+    this.details = options.details ?? {}
+  }
+}
+
+type ErrorClass = new (message: string, options?: TenancyErrorOptions) => TenancyError
+
+/** A class for one row of the table. Spelled once so that a new situation is one line and cannot forget a field. */
+function errorClass(code: string, status: number, retryable: boolean, publicMessage: string) {
+  const entry: ErrorEntry = Object.freeze({ code, status, retryable, publicMessage })
+  return class extends TenancyError {
+    static readonly code: string = code
+    constructor(message: string, options?: TenancyErrorOptions) {
+      super(entry, message, options)
+    }
+  }
+}
+
+// ── Context ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Code that needs a tenant ran without one. A programming error: nothing ever falls back to a default tenant. */
+export class NoTenantError extends errorClass('PW_NO_TENANT', 500, false, 'Internal error.') {}
+
+/** The explicit tenant and the ambient one differ, or a nested `run` names another tenant. */
+export class WrongTenantError extends errorClass('PW_WRONG_TENANT', 500, false, 'Internal error.') {}
+
+// ── Tenants and the catalog ────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The text is neither a tenant id nor a slug in canonical form. */
+export class InvalidTenantRefError extends errorClass('PW_INVALID_TENANT_REF', 400, false, 'The tenant reference is not valid.') {}
+
+/** There is no such tenant, or the caller does not belong to it: the two are told apart nowhere. */
+export class TenantNotFoundError extends errorClass('PW_TENANT_NOT_FOUND', 404, false, 'Not found.') {}
+
+/** The tenant is suspended. */
+export class TenantSuspendedError extends errorClass('PW_TENANT_SUSPENDED', 403, false, 'This account is suspended.') {}
+
+/** The tenant is being off-boarded: it takes no more requests. */
+export class TenantOffboardingError extends errorClass('PW_TENANT_OFFBOARDING', 403, false, 'This account is being closed.') {}
+
+/** A tenant with this id, slug or domain exists already. */
+export class TenantExistsError extends errorClass('PW_TENANT_EXISTS', 409, false, 'That name is taken.') {}
+
+/** The tenant has changed since it was read: read it again and repeat the change. */
+export class StaleTenantError extends errorClass('PW_STALE_TENANT', 409, true, 'Changed in the meantime. Try again.') {}
+
+/** The tenant is being moved and this statement cannot run at this moment. */
+export class TenantMovingError extends errorClass('PW_TENANT_MOVING', 503, true, 'Briefly unavailable. Try again.') {}
+
+/** The tenant may be read but not written at present. */
+export class TenantReadOnlyError extends errorClass('PW_TENANT_READ_ONLY', 503, true, 'Read-only at present. Try again later.') {}
+
+// ── Identity and hints ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The request names no tenant, neither by its identity nor by a hint. */
+export class TenantRequiredError extends errorClass('PW_TENANT_REQUIRED', 400, false, 'The request names no tenant.') {}
+
+/** The request carries no identity. */
+export class IdentityRequiredError extends errorClass('PW_IDENTITY_REQUIRED', 401, false, 'Authentication is required.') {}
+
+/** The identity does not verify: signature, issuer, audience, lifetime, revocation. The public text never says which. */
+export class InvalidIdentityError extends errorClass('PW_INVALID_IDENTITY', 401, false, 'Authentication failed.') {}
+
+/** A host, header or path that names a tenant is malformed or given twice. */
+export class InvalidHintError extends errorClass('PW_INVALID_HINT', 400, false, 'The request is malformed.') {}
+
+/** Host, header and path name different tenants. */
+export class HintMismatchError extends errorClass('PW_HINT_MISMATCH', 400, false, 'The request names more than one tenant.') {}
+
+// ── Admission ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** This tenant has as many calls waiting as it may. Other tenants are served. */
+export class TenantBusyError extends errorClass('PW_TENANT_BUSY', 429, true, 'Too many requests. Try again shortly.') {}
+
+/** The whole queue is full. */
+export class OverloadedError extends errorClass('PW_OVERLOADED', 503, true, 'Overloaded. Try again shortly.') {}
+
+/** The call waited for a connection until its deadline. */
+export class AdmissionTimeoutError extends errorClass('PW_ADMISSION_TIMEOUT', 503, true, 'Overloaded. Try again shortly.') {}
+
+/** The tenancy has been closed. */
+export class ClosedError extends errorClass('PW_CLOSED', 503, false, 'Shutting down.') {}
+
+// ── The database ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The database does not know the capability, or it has expired. The lease has already tried once with a new one. */
+export class CapabilityRefusedError extends errorClass('PW_CAPABILITY_REFUSED', 503, true, 'Briefly unavailable. Try again.') {}
+
+/** The tenant holds as many live capabilities as it may. */
+export class CapabilityLimitError extends errorClass('PW_CAPABILITY_LIMIT', 503, true, 'Briefly unavailable. Try again.') {}
+
+/** A row-level security policy refused a write: the row would belong to another tenant. */
+export class PolicyViolationError extends errorClass('PW_POLICY_VIOLATION', 403, false, 'Not allowed.') {}
+
+/** The statement cannot run inside the wall: it would outlive its lease, or there is more than one. */
+export class StatementRefusedError extends errorClass('PW_STATEMENT_REFUSED', 500, false, 'Internal error.') {}
+
+/** A callback was passed where partywall takes promises only: it would run in somebody else's context. */
+export class CallbackRefusedError extends errorClass('PW_CALLBACK_REFUSED', 500, false, 'Internal error.') {}
+
+/** A `Submittable` (a cursor, a COPY stream) was passed to the pool look-alike. */
+export class SubmittableRefusedError extends errorClass('PW_SUBMITTABLE_REFUSED', 500, false, 'Internal error.') {}
+
+/** A statement ran longer than it may. It was cancelled. */
+export class StatementTimeoutError extends errorClass('PW_STATEMENT_TIMEOUT', 504, true, 'Took too long.') {}
+
+/** A transaction was open longer than it may. It was rolled back. */
+export class TransactionTimeoutError extends errorClass('PW_TRANSACTION_TIMEOUT', 504, true, 'Took too long.') {}
+
+/** A serialization failure or a deadlock: run the whole transaction again. */
+export class SerializationError extends errorClass('PW_SERIALIZATION', 503, true, 'Conflicting changes. Try again.') {}
+
+/** The transaction failed at an earlier statement, so that COMMIT rolled it back. */
+export class TransactionAbortedError extends errorClass('PW_TRANSACTION_ABORTED', 500, false, 'Internal error.') {}
+
+/** A transaction, cursor or leased client was used after its end. */
+export class TransactionClosedError extends errorClass('PW_TRANSACTION_CLOSED', 500, false, 'Internal error.') {}
+
+/** The caller's AbortSignal fired. */
+export class AbortedError extends errorClass('PW_ABORTED', 499, false, 'Cancelled.') {}
+
+/** The connection broke in mid-flight. `retryable` says whether the statement can have had no effect. */
+export class ConnectionLostError extends errorClass('PW_CONNECTION_LOST', 503, false, 'Briefly unavailable.') {}
+
+/** The database cannot be reached, or refuses connections. */
+export class DatabaseUnavailableError extends errorClass('PW_DATABASE_UNAVAILABLE', 503, true, 'Briefly unavailable. Try again.') {}
+
+/** The database has no space, memory or locks left. */
+export class DatabaseFullError extends errorClass('PW_DATABASE_FULL', 503, false, 'Unavailable.') {}
+
+/** The boot gate found the database unsafe. `findings` has each with the SQL that mends it. */
+export class BootRefusedError extends errorClass('PW_BOOT_REFUSED', 500, false, 'Internal error.') {}
+
+/** `protect()` refused a table. The message has the reasons and the SQL that mends each. */
+export class TableRefusedError extends errorClass('PW_TABLE_REFUSED', 500, false, 'Internal error.') {}
+
+// ── Data and configuration ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A filter, order, page, value or reason that is not valid. */
+export class InvalidInputError extends errorClass('PW_INVALID_INPUT', 400, false, 'The request is not valid.') {}
+
+/** Data tried to set or change the tenant column. */
+export class TenantColumnError extends errorClass('PW_TENANT_COLUMN', 400, false, 'The request is not valid.') {}
+
+/** No such row for this tenant. */
+export class RowNotFoundError extends errorClass('PW_ROW_NOT_FOUND', 404, false, 'Not found.') {}
+
+/** A unique, foreign-key, check or not-null constraint refused the row. */
+export class ConstraintError extends errorClass('PW_CONSTRAINT', 409, false, 'The change conflicts with existing data.') {}
+
+/** A setting is missing, contradictory or out of range. */
+export class ConfigurationError extends errorClass('PW_CONFIGURATION', 500, false, 'Internal error.') {}
+
+/** Every error class by its code. */
+export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, ErrorClass>(
+  [
+    NoTenantError,
+    WrongTenantError,
+    InvalidTenantRefError,
+    TenantNotFoundError,
+    TenantSuspendedError,
+    TenantOffboardingError,
+    TenantExistsError,
+    StaleTenantError,
+    TenantMovingError,
+    TenantReadOnlyError,
+    TenantRequiredError,
+    IdentityRequiredError,
+    InvalidIdentityError,
+    InvalidHintError,
+    HintMismatchError,
+    TenantBusyError,
+    OverloadedError,
+    AdmissionTimeoutError,
+    ClosedError,
+    CapabilityRefusedError,
+    CapabilityLimitError,
+    PolicyViolationError,
+    StatementRefusedError,
+    CallbackRefusedError,
+    SubmittableRefusedError,
+    StatementTimeoutError,
+    TransactionTimeoutError,
+    SerializationError,
+    TransactionAbortedError,
+    TransactionClosedError,
+    AbortedError,
+    ConnectionLostError,
+    DatabaseUnavailableError,
+    DatabaseFullError,
+    BootRefusedError,
+    TableRefusedError,
+    InvalidInputError,
+    TenantColumnError,
+    RowNotFoundError,
+    ConstraintError,
+    ConfigurationError,
+  ].map((cls) => [cls.code, cls]),
+)
