@@ -46,6 +46,7 @@ export interface WireConnection {
 }
 
 const noFields: pg.FieldDef[] = []
+const noRows: RowShape = { fields: noFields, names: [], parsers: [] }
 
 /** Told once, when the server is ready again, or when the connection is gone. `flush` is undefined if it was never sent. */
 export type FlushDone = (error: Error | undefined, flush: Flush | undefined) => void
@@ -107,6 +108,9 @@ export class Flush {
   }
 
   handleCommandComplete(message: CompleteMessage): void {
+    const step = this.#steps[this.#current]!
+    // Described, and without rows: that is known from now on too.
+    if (step.shape === undefined) step.onShape?.(noRows)
     if (this.#current === this.#last) this.#finishStep(readCommandTag(message.text), false)
     this.#current += 1
   }
