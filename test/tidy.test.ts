@@ -16,7 +16,7 @@ describe('the house is tidy:', () => {
     assert.deepEqual(src.flatMap(lawsBrokenBy), [])
   })
 
-  test('imports have no cycles', () => {
+  test('imports have no cycles at run time', () => {
     assert.equal(findCycle(src), undefined)
   })
 
@@ -26,7 +26,7 @@ describe('the house is tidy:', () => {
     assert.deepEqual(dangling, [])
   })
 
-  test(`no file has more than ${fileLinesMax} lines`, () => {
+  test(`no file has more than ${fileLinesMax} lines that are not blank`, () => {
     const long = files.filter((file) => lineCount(file) > fileLinesMax).map((file) => `${file.path}: ${lineCount(file)}`)
     assert.deepEqual(long, [])
   })
@@ -96,7 +96,7 @@ describe('the tidy test can fail:', () => {
 })
 
 function lineCount(file: SourceFile): number {
-  return file.text.trimEnd().split('\n').length
+  return file.text.split('\n').filter((line) => line.trim() !== '').length
 }
 
 function isWellNamed(path: string): boolean {
