@@ -1,0 +1,59 @@
+// npm test                    lint, types, unused code, then every test but the slow ones
+// npm test -- test/x.test.ts  these files alone
+// npm run test:full           all of it, the slow ones, and the lot again on every other PostgreSQL found on this machine
+
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+const args = process.argv.slice(2)
+const isFull = args.includes('--full')
+const files = args.filter((arg) => !arg.startsWith('--'))
+
+const failed = []
+const quick = ['test/*.test.ts', 'test/!(full|mutants|support)/**/*.test.ts', 'examples/*/test/**/*.test.ts']
+const slow = ['test/full/**/*.test.ts']
+/** The embedded server is a PostgreSQL 18. */
+const otherVersions = [15, 16, 17]
+
+if (files.length > 0) {
+  test(files)
+} else {
+  run('lint', 'biome', ['check', '.'])
+  run('types', 'tsc', ['-p', 'tsconfig.json'])
+  run('unused', 'knip', [])
+  test(isFull ? [...quick, ...slow] : quick)
+  if (isFull) for (const version of otherVersions) testOn(version)
+}
+
+if (failed.length > 0) {
+  console.error(`— failed: ${failed.join(', ')}`)
+  process.exit(1)
+}
+
+function testOn(version) {
+  const binDirectory = `/usr/lib/postgresql/${version}/bin`
+  if (!existsSync(join(binDirectory, 'initdb'))) {
+    console.log(`\n— PostgreSQL ${version}: not installed here, not tested`)
+    return
+  }
+  test(quick, { PARTYWALL_TEST_POSTGRES_BIN: binDirectory }, `tests on PostgreSQL ${version}`)
+}
+
+function test(patterns, env = {}, name = 'tests') {
+  const flags = [
+    '--test-global-setup=test/support/global-setup.ts',
+    '--test-concurrency=2',
+    '--test-timeout=300000',
+    '--test-reporter=spec',
+  ]
+  run(name, process.execPath, ['--test', ...flags, ...patterns], env)
+}
+
+/** Runs on after a failure, so that one run tells all. */
+function run(name, command, parameters, env = {}) {
+  console.log(`— ${name}`)
+  const { status, error } = spawnSync(command, parameters, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } })
+  if (error !== undefined) console.error(error.message)
+  if (status !== 0) failed.push(name)
+}

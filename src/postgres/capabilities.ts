@@ -1,0 +1,254 @@
+// The capabilities of this process: unguessable, short-lived handles, one per tenant in use. Issued over the gatekeeper's login,
+// many tenants in one round trip, renewed in the background before they run out, forgotten when nobody asks for them.
+
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../core/clock.ts'
+import type { TenantId } from '../core/tenant.ts'
+import {
+  CapabilityLimitError,
+  ClosedError,
+  ConfigurationError,
+  TenantMovingError,
+  TenantNotFoundError,
+  TenantSuspendedError,
+} from '../errors.ts'
+import type { ControlConnection } from './control-pool.ts'
+
+export interface CapabilitiesOptions {
+  readonly control: ControlConnection
+  readonly clock: Clock
+  /** How long one lives, in milliseconds: 1,000 to 3,600,000. Default 300,000. One that leaks is worth this long, for one tenant. */
+  readonly ttlMs?: number | undefined
+  /** How many tenants' are kept. Default 10,000. */
+  readonly tenantsMax?: number | undefined
+  /** Shown in the table, for operators: which process holds it. */
+  readonly issuedTo?: string | undefined
+}
+
+/** A capability, as a lease binds it. */
+export interface Capability {
+  readonly tenantId: TenantId
+  /** The secret. Never logged, never part of a statement's text. */
+  readonly handle: string
+  /** Monotonic milliseconds after which it is not used for new work. */
+  readonly usableUntil: number
+  /** Monotonic milliseconds after which the database refuses it, or a little before. */
+  readonly expiresAt: number
+  /** The messages that bind it, kept ready by the lease. */
+  bindMessage: Buffer | undefined
+}
+
+interface IssuedRow {
+  readonly tenant_id: TenantId
+  readonly capability: string | null
+  readonly state: string | null
+  readonly reason: 'unknown' | 'closed' | 'limit' | null
+}
+
+interface Waiter {
+  readonly promise: Promise<Capability>
+  readonly resolve: (capability: Capability) => void
+  readonly reject: (error: unknown) => void
+}
+
+const batchMax = 1_000
+/** Part of a life after which a new one is fetched in the background. */
+const renewAfter = 0.5
+/** Part of a life that is kept for statements under way. */
+const keepBack = 0.2
+const reapEveryMs = 60_000
+const reapMax = 5_000
+
+export class Capabilities {
+  readonly #control: ControlConnection
+  readonly #clock: Clock
+  readonly #ttlMs: number
+  readonly #issuedTo: string
+  readonly #held: LRUCache<TenantId, Capability>
+  readonly #pending = new Map<TenantId, Waiter>()
+  readonly #dropped: string[] = []
+  #inFlight = new Map<TenantId, Promise<Capability>>()
+  #isScheduled = false
+  #isClosed = false
+  #reaper: NodeJS.Timeout | undefined
+
+  constructor(options: CapabilitiesOptions) {
+    this.#control = options.control
+    this.#clock = options.clock
+    this.#ttlMs = options.ttlMs ?? 300_000
+    if (!(this.#ttlMs >= 1_000 && this.#ttlMs <= 3_600_000)) {
+      throw new ConfigurationError(`capabilityTtlMs is ${this.#ttlMs}; it must be between 1,000 and 3,600,000.`)
+    }
+    this.#issuedTo = options.issuedTo ?? `node ${process.pid}`
+    this.#held = new LRUCache({
+      max: options.tenantsMax ?? 10_000,
+      dispose: (capability, _tenantId, reason) => {
+        // What is still good is revoked, so that live handles stay few; what was replaced runs out by itself, since
+        // statements under way may hold it.
+        if (reason === 'evict') this.#dropped.push(capability.handle)
+      },
+    })
+    this.#reaper = setInterval(() => void this.#reap(), reapEveryMs)
+    this.#reaper.unref()
+  }
+
+  /** Tenants whose capability is held: for metrics and tests. */
+  get size(): number {
+    return this.#held.size
+  }
+
+  /** The tenant's capability, if one is at hand; renewal starts by itself when it is past half its life. */
+  tryGet(tenantId: TenantId): Capability | undefined {
+    const held = this.#held.get(tenantId)
+    if (held === undefined) return undefined
+    const now = this.#clock.monotonic()
+    if (now >= held.usableUntil) return undefined
+    if (now >= held.expiresAt - this.#ttlMs * (1 - renewAfter) && !this.#inFlight.has(tenantId)) {
+      // Nobody waits for it. When it fails, the next call after the end of the old one's life waits, and is told why.
+      this.#request(tenantId).catch(() => {})
+    }
+    return held
+  }
+
+  /**
+   * The tenant's capability.
+   *
+   * @throws {TenantSuspendedError} {@link TenantMovingError} {@link TenantNotFoundError} when its gate does not let it in.
+   * @throws {CapabilityLimitError} when it holds as many as it may.
+   * @throws {DatabaseUnavailableError} when the control plane cannot be reached.
+   */
+  async get(tenantId: TenantId): Promise<Capability> {
+    return this.tryGet(tenantId) ?? (await this.#request(tenantId))
+  }
+
+  /** One with a life of its own, for a long transaction or for a person: not shared, not renewed. */
+  async issue(tenantId: TenantId, ttlMs: number): Promise<Capability> {
+    this.#assertOpen()
+    const [row] = await this.#issueRows([tenantId], ttlMs)
+    return this.#accept(tenantId, row, this.#clock.monotonic(), ttlMs)
+  }
+
+  /** Takes one back before its time. */
+  async revoke(capability: Capability): Promise<void> {
+    await this.#control.query('select partywall.revoke($1::uuid[])', [[capability.handle]])
+  }
+
+  /** Forgets one that the database refused, unless a newer one has taken its place. */
+  forget(capability: Capability): void {
+    if (this.#held.peek(capability.tenantId) === capability) this.#held.delete(capability.tenantId)
+  }
+
+  /** Revokes everything held. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    clearInterval(this.#reaper)
+    this.#reaper = undefined
+    const handles = [...this.#held.values()].map((capability) => capability.handle).concat(this.#dropped.splice(0))
+    this.#held.clear()
+    for (let i = 0; i < handles.length; i += batchMax) {
+      await this.#control.query('select partywall.revoke($1::uuid[])', [handles.slice(i, i + batchMax)])
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new ClosedError('The tenancy is closed: no capability is issued any more.')
+  }
+
+  /** Joins the request under way for this tenant, or puts it into the next batch. */
+  #request(tenantId: TenantId): Promise<Capability> {
+    const running = this.#inFlight.get(tenantId)
+    if (running !== undefined) return running
+    if (this.#isClosed) return Promise.reject(new ClosedError('The tenancy is closed: no capability is issued any more.'))
+    const waiter = Promise.withResolvers<Capability>()
+    this.#pending.set(tenantId, waiter)
+    this.#inFlight.set(tenantId, waiter.promise)
+    if (!this.#isScheduled) {
+      this.#isScheduled = true
+      // After this turn of the event loop, so that all who ask in it share one round trip.
+      setImmediate(() => void this.#issuePending())
+    }
+    return waiter.promise
+  }
+
+  async #issuePending(): Promise<void> {
+    this.#isScheduled = false
+    const batch = [...this.#pending].slice(0, batchMax)
+    for (const [tenantId] of batch) this.#pending.delete(tenantId)
+    if (this.#pending.size > 0) {
+      this.#isScheduled = true
+      setImmediate(() => void this.#issuePending())
+    }
+    const asked = this.#clock.monotonic()
+    try {
+      const rows = await this.#issueRows(
+        batch.map(([tenantId]) => tenantId),
+        this.#ttlMs,
+      )
+      const byTenant = new Map(rows.map((row) => [row.tenant_id, row]))
+      for (const [tenantId, waiter] of batch) this.#settle(tenantId, waiter, byTenant.get(tenantId), asked)
+    } catch (error) {
+      for (const [tenantId, waiter] of batch) {
+        this.#inFlight.delete(tenantId)
+        waiter.reject(error)
+      }
+    }
+  }
+
+  #settle(tenantId: TenantId, waiter: Waiter, row: IssuedRow | undefined, asked: number): void {
+    this.#inFlight.delete(tenantId)
+    try {
+      const capability = this.#accept(tenantId, row, asked, this.#ttlMs)
+      if (this.#isClosed) this.#dropped.push(capability.handle)
+      else this.#held.set(tenantId, capability)
+      waiter.resolve(capability)
+    } catch (error) {
+      this.#held.delete(tenantId)
+      waiter.reject(error)
+    }
+  }
+
+  #issueRows(tenantIds: readonly TenantId[], ttlMs: number): Promise<readonly IssuedRow[]> {
+    return this.#control.query<IssuedRow>(
+      `select tenant_id, capability, state, reason from partywall.issue($1::uuid[], $2 * interval '1 millisecond', $3)`,
+      [tenantIds, ttlMs, this.#issuedTo],
+    )
+  }
+
+  /** Life is counted from before the question, so that we never believe in a capability longer than the database does. */
+  #accept(tenantId: TenantId, row: IssuedRow | undefined, asked: number, ttlMs: number): Capability {
+    if (row?.capability) {
+      return {
+        tenantId,
+        handle: row.capability,
+        usableUntil: asked + ttlMs * (1 - keepBack),
+        expiresAt: asked + ttlMs,
+        bindMessage: undefined,
+      }
+    }
+    const details = { tenantId, state: row?.state }
+    switch (row?.reason) {
+      case 'limit':
+        throw new CapabilityLimitError(
+          `Tenant ${tenantId} holds as many live capabilities as it may (1,024). Are processes leaking them?`,
+          { details },
+        )
+      case 'closed':
+        if (row.state === 'suspended') throw new TenantSuspendedError(`Tenant ${tenantId} is suspended.`, { details })
+        throw new TenantMovingError(`Tenant ${tenantId} has moved away from this database.`, { details })
+      default:
+        throw new TenantNotFoundError(`Tenant ${tenantId} has no gate in this database.`, { details })
+    }
+  }
+
+  /** Housekeeping that nobody waits for: evicted handles are revoked, expired rows removed. */
+  async #reap(): Promise<void> {
+    try {
+      const handles = this.#dropped.splice(0, batchMax)
+      if (handles.length > 0) await this.#control.query('select partywall.revoke($1::uuid[])', [handles])
+      await this.#control.query('select partywall.reap($1)', [reapMax])
+    } catch {
+      // The rows expire by themselves; the next round tries again.
+    }
+  }
+}

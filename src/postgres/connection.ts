@@ -1,0 +1,285 @@
+// One connection of the app's login: a pg.Client, the statements it has prepared, and whether it can be trusted further.
+// A connection is destroyed, never repaired: after a timeout, a cancel, a broken socket, or a session that did not come
+// back empty (T E2, E12, G7).
+
+import pg from 'pg'
+import { ConnectionLostError } from '../errors.ts'
+import { Flush, type FlushDone, type FlushStep, type WireConnection } from './flush.ts'
+import type { RowShape, TypeParsers } from './result.ts'
+import { FlushWriter } from './wire.ts'
+
+/** Prepared statements kept on one connection; the least recently used is closed for a new one. */
+const preparedMax = 256
+
+/** A statement as this connection has prepared it. */
+export interface Prepared {
+  readonly name: string
+  readonly text: string
+  /** Set when the server has described its rows; `types` are those it was read with. */
+  shape: RowShape | undefined
+  types: TypeParsers | undefined
+}
+
+/** pg's client, with what its type declarations leave out. */
+interface Internals {
+  readonly connection: WireConnection & {
+    readonly stream: { destroy(error?: Error): void; unref(): void }
+    once(event: string, listener: (...args: unknown[]) => void): void
+    off(event: string, listener: (...args: unknown[]) => void): void
+    on(event: string, listener: (message: { parameterName: string }) => void): void
+  }
+  readonly processID: number | null
+  readonly secretKey: number | null
+  readonly ssl: unknown
+  query(submittable: Flush): void
+  getTransactionStatus(): string | null
+}
+
+export interface ConnectionConfig {
+  readonly client: pg.ClientConfig
+  /** Name and keep statements on the server. Off behind a pooler that does not track them. */
+  readonly prepare: boolean
+}
+
+/** Fills a flush with messages and says what answers to expect. */
+export type BuildFlush = (writer: FlushWriter) => readonly FlushStep[]
+
+export class Connection {
+  readonly #client: pg.Client & Internals
+  readonly #config: ConnectionConfig
+  readonly #prepared = new Map<string, Prepared>()
+  readonly #toClose: string[] = []
+  /** Names that the flush under way parses: an error may have come before they were. */
+  #parsedNow: string[] = []
+  readonly #fixed = new Set<string>()
+  readonly #waiting: { readonly build: BuildFlush; readonly done: FlushDone }[] = []
+  #named = 0
+  #busy = false
+  #broken: Error | undefined
+  /** Monotonic time of its opening and last use, for the pool. */
+  openedAt = 0
+  usedAt = 0
+  onBroken: (() => void) | undefined
+
+  private constructor(config: ConnectionConfig) {
+    this.#config = config
+    this.#client = new pg.Client(config.client) as pg.Client & Internals
+    this.#client.on('error', (error) => this.#break(error))
+    this.#client.on('end', () => this.#break(new ConnectionLostError('The database closed the connection.')))
+  }
+
+  static async open(config: ConnectionConfig): Promise<Connection> {
+    const connection = new Connection(config)
+    await connection.#client.connect()
+    // From here on a reported setting that changes was changed by a statement, for the whole session. (search_path is
+    // among them since PostgreSQL 18.) It is not ours, so the session is not either.
+    connection.#client.connection.on('parameterStatus', (message) => {
+      connection.#taint(`the session's ${message.parameterName} was changed`)
+    })
+    return connection
+  }
+
+  get isUsable(): boolean {
+    return this.#broken === undefined
+  }
+
+  /** Why it is unusable. */
+  get brokenBy(): Error | undefined {
+    return this.#broken
+  }
+
+  /** `I` idle, `T` in a transaction, `E` in a failed one; as of the last answer. */
+  get transactionStatus(): string | null {
+    return this.#client.getTransactionStatus()
+  }
+
+  get processId(): number | null {
+    return this.#client.processID
+  }
+
+  /** Does this connection keep statements under names? */
+  get keepsStatements(): boolean {
+    return this.#config.prepare
+  }
+
+  /** As `prepare`, for one of our own statements, which has the same name on every connection. */
+  prepareFixed(writer: FlushWriter, name: string, text: string): string {
+    if (!this.#config.prepare) {
+      writer.parse('', text)
+      return ''
+    }
+    if (!this.#fixed.has(name)) {
+      writer.parse(name, text)
+      this.#fixed.add(name)
+      this.#parsedNow.push(name)
+    }
+    return name
+  }
+
+  /**
+   * Writes what makes `text` ready to be bound, and says under which name. An unnamed statement (name '') is parsed anew in
+   * every flush.
+   */
+  prepare(writer: FlushWriter, text: string): Prepared {
+    if (!this.#config.prepare) {
+      writer.parse('', text)
+      return { name: '', text, shape: undefined, types: undefined }
+    }
+    const known = this.#prepared.get(text)
+    if (known !== undefined) {
+      // Most recently used goes last.
+      if (this.#prepared.size > preparedMax / 2) {
+        this.#prepared.delete(text)
+        this.#prepared.set(text, known)
+      }
+      return known
+    }
+    const prepared: Prepared = { name: `pw${++this.#named}`, text, shape: undefined, types: undefined }
+    writer.parse(prepared.name, text)
+    this.#parsedNow.push(prepared.name)
+    this.#prepared.set(text, prepared)
+    if (this.#prepared.size > preparedMax) this.#evict()
+    return prepared
+  }
+
+  /** Forgets a statement: its Parse failed, or its plan is no longer good. */
+  forget(text: string): void {
+    const prepared = this.#prepared.get(text)
+    if (prepared === undefined) return
+    this.#prepared.delete(text)
+    // Closing a statement that does not exist is not an error.
+    this.#toClose.push(prepared.name)
+  }
+
+  /** Builds and sends a flush when those before it are answered. `done` is called once. */
+  send(build: BuildFlush, done: FlushDone): void {
+    if (this.#busy) this.#waiting.push({ build, done })
+    else this.#submit(build, done)
+  }
+
+  /** Marks the connection as not to be used again; whatever runs on it may finish. */
+  #taint(reason: string): void {
+    this.#broken ??= new ConnectionLostError(`The connection is given up: ${reason}.`)
+  }
+
+  /** For the lease, when the session was not empty at checkout. */
+  giveUp(reason: string): void {
+    this.#taint(reason)
+  }
+
+  /** Asks the server to cancel what runs on this connection, then closes it without waiting for an answer. */
+  async cancelAndDestroy(reason: Error): Promise<void> {
+    const { processID, secretKey } = this.#client
+    const wasBusy = this.#busy
+    this.#break(reason)
+    this.#client.connection.stream.destroy()
+    if (wasBusy && processID !== null && secretKey !== null) await sendCancel(this.#config.client, processID, secretKey)
+  }
+
+  destroy(): void {
+    this.#taint('it was destroyed')
+    // A clean goodbye when nothing is under way; pg cuts the socket otherwise.
+    this.#client.end().catch(() => {})
+  }
+
+  #submit(build: BuildFlush, done: FlushDone): void {
+    this.#parsedNow = []
+    const writer = new FlushWriter()
+    for (const name of this.#toClose) writer.closeStatement(name)
+    this.#toClose.length = 0
+    let steps: readonly FlushStep[]
+    try {
+      steps = build(writer)
+    } catch (error) {
+      // Nothing was sent; what was to be parsed is not on the server.
+      this.#forgetParsed()
+      done(error as Error, undefined)
+      return
+    }
+    this.#busy = true
+    this.#client.query(new Flush(writer.finish(), steps, (error, sent) => this.#answered(error, sent, done)))
+  }
+
+  /** After an error nobody can say which of the flush's own Parses came to be: all are parsed anew. */
+  #forgetParsed(): void {
+    for (const name of this.#parsedNow) {
+      if (this.#fixed.delete(name)) this.#toClose.push(name)
+      for (const prepared of this.#prepared.values()) if (prepared.name === name) this.forget(prepared.text)
+    }
+    this.#parsedNow = []
+  }
+
+  #answered(error: Error | undefined, flush: Flush | undefined, done: FlushDone): void {
+    if (error === undefined) {
+      this.#ready()
+      done(undefined, flush)
+      return
+    }
+    this.#forgetParsed()
+    // pg forgets the query at its error; the server is ready only at the ReadyForQuery behind it.
+    const isFatal = this.#broken !== undefined || !(error instanceof pg.DatabaseError) || /^(FATAL|PANIC)$/.test(error.severity ?? '')
+    if (isFatal) {
+      this.#break(error)
+      done(error, flush)
+      return
+    }
+    const wire = this.#client.connection
+    const finish = (): void => {
+      wire.off('readyForQuery', finish)
+      wire.off('end', finish)
+      this.#ready()
+      done(error, flush)
+    }
+    wire.once('readyForQuery', finish)
+    wire.once('end', finish)
+  }
+
+  #ready(): void {
+    this.#busy = false
+    const next = this.#waiting.shift()
+    if (next !== undefined) this.#submit(next.build, next.done)
+  }
+
+  #break(error: Error): void {
+    const isNews = this.#broken === undefined
+    this.#broken ??= error
+    for (const { done } of this.#waiting.splice(0)) done(error, undefined)
+    if (isNews) this.onBroken?.()
+  }
+
+  #evict(): void {
+    const oldest = this.#prepared.keys().next().value
+    if (oldest !== undefined) this.forget(oldest)
+  }
+}
+
+/** How long a CancelRequest may take before we stop waiting for it. */
+const cancelTimeoutMs = 2_000
+
+/** Sends a CancelRequest on a connection of its own, as the protocol asks. Failure is harmless: the socket is gone anyway. */
+function sendCancel(config: pg.ClientConfig, processId: number, secretKey: number): Promise<void> {
+  const messenger = new pg.Client({ ...config, connectionTimeoutMillis: cancelTimeoutMs }) as pg.Client & {
+    readonly connection: {
+      stream: { destroy(): void; setTimeout(ms: number, then: () => void): void }
+      connect(port: number | string, host?: string): void
+      requestSsl(): void
+      cancel(processId: number, secretKey: number): void
+      on(event: string, listener: () => void): void
+    }
+    readonly ssl: unknown
+  }
+  const wire = messenger.connection
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      wire.stream.destroy()
+      resolve()
+    }
+    wire.on('error', finish)
+    wire.on('end', resolve)
+    wire.on('connect', () => (messenger.ssl ? wire.requestSsl() : wire.cancel(processId, secretKey)))
+    wire.on('sslconnect', () => wire.cancel(processId, secretKey))
+    wire.stream.setTimeout(cancelTimeoutMs, finish)
+    if (messenger.host.startsWith('/')) wire.connect(`${messenger.host}/.s.PGSQL.${messenger.port}`)
+    else wire.connect(messenger.port, messenger.host)
+  })
+}

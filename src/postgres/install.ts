@@ -1,0 +1,101 @@
+// Installs partywall in a database: roles, schemas, the control plane's tables and functions. Idempotent: each SQL file runs
+// once, in order, in a transaction of its own, and is recorded.
+
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import pg from 'pg'
+import { ConfigurationError } from '../errors.ts'
+import { appSchema, denyDangerousFunctions, ensureRoles, type RolePasswords, roles } from './roles.ts'
+
+export interface InstallOptions {
+  /** A superuser's URL (or that of a login with CREATEROLE that owns the database). Used once, then forgotten. */
+  readonly connectionString: string
+  readonly passwords: RolePasswords
+  /**
+   * Take from PUBLIC, in this database, what lets one tenant reach another through PostgreSQL itself: CONNECT, TEMP, session
+   * locks, large objects, query_to_xml, others' statements. Needs a superuser. Default true.
+   */
+  readonly harden?: boolean | undefined
+}
+
+/** Oldest server that we support. */
+const serverVersionMin = 150_000
+
+const sqlDirectory = new URL('./sql/', import.meta.url)
+const installLock = 7_305_804_402
+
+/** @throws {ConfigurationError} when the server is too old, the login too weak, or a recorded file was changed afterwards. */
+export async function installPartywall(options: InstallOptions): Promise<void> {
+  const client = new pg.Client({ connectionString: options.connectionString, application_name: 'partywall install' })
+  await client.connect()
+  try {
+    const admin = {
+      query: async <Row extends object>(text: string, values: readonly unknown[] = []): Promise<readonly Row[]> =>
+        (await client.query<Row>(text, [...values])).rows,
+    }
+    await admin.query('select pg_advisory_lock($1)', [installLock])
+    const [server] = await admin.query<{ version: number; database: string; superuser: boolean }>(
+      `select current_setting('server_version_num')::int as version, current_database() as database,
+              (select rolsuper from pg_catalog.pg_roles where rolname = current_user) as superuser`,
+    )
+    if (server === undefined || server.version < serverVersionMin) {
+      throw new ConfigurationError(`PostgreSQL ${server?.version} is too old: partywall needs 15 or later.`)
+    }
+    await ensureRoles(admin, options.passwords)
+    if (!server.superuser) await admin.query(`grant ${roles.owner} to current_user`)
+    await openDatabase(admin.query, server.database, options.harden ?? true)
+    if (options.harden ?? true) await denyDangerousFunctions(admin)
+    await runFiles(client)
+  } finally {
+    await client.end()
+  }
+}
+
+type Run = (text: string) => Promise<unknown>
+
+/** Schemas, and who may enter. */
+async function openDatabase(run: Run, database: string, harden: boolean): Promise<void> {
+  const name = pg.escapeIdentifier(database)
+  if (harden) await run(`revoke all on database ${name} from public`)
+  await run(`grant connect on database ${name} to ${roles.migrator}, ${roles.gatekeeper}, ${roles.app}`)
+  // TEMP is for migrations; the app has neither TEMP nor CREATE anywhere (T C16).
+  await run(`grant create, temporary on database ${name} to ${roles.owner}`)
+  await run('revoke create on schema public from public')
+  await run(`create schema if not exists partywall authorization ${roles.owner}`)
+  await run(`create schema if not exists ${appSchema} authorization ${roles.owner}`)
+  await run(`grant usage on schema partywall, ${appSchema} to ${roles.app}, ${roles.gatekeeper}`)
+  await run(`alter default privileges for role ${roles.owner} revoke execute on functions from public`)
+}
+
+async function runFiles(client: pg.Client): Promise<void> {
+  await client.query(`set role ${roles.owner}`)
+  await client.query(
+    `create table if not exists partywall.migrations (
+       file text collate "C" primary key,
+       sha256 text not null,
+       applied_at timestamptz not null default clock_timestamp()
+     )`,
+  )
+  const applied = await client.query<{ file: string; sha256: string }>('select file, sha256 from partywall.migrations')
+  const known = new Map(applied.rows.map((row) => [row.file, row.sha256]))
+  for (const file of readdirSync(sqlDirectory)
+    .filter((entry) => entry.endsWith('.sql'))
+    .sort()) {
+    const text = readFileSync(new URL(file, sqlDirectory), 'utf8')
+    const sha256 = createHash('sha256').update(text).digest('hex')
+    const before = known.get(file)
+    if (before === sha256) continue
+    if (before !== undefined) {
+      throw new ConfigurationError(`${file} was applied to this database with another content: a released file is never changed.`)
+    }
+    await client.query('begin')
+    try {
+      await client.query(text)
+      await client.query('insert into partywall.migrations (file, sha256) values ($1, $2)', [file, sha256])
+      await client.query('commit')
+    } catch (error) {
+      await client.query('rollback')
+      throw error
+    }
+  }
+}

@@ -1,0 +1,289 @@
+-- The wall: gates, capabilities, and the functions that policies call.
+-- Run as partywall_owner. The app's login has no privilege on any table here; it may call what is granted at the end.
+
+create table partywall.gates (
+  tenant_id uuid not null,
+  state text collate "C" not null default 'open',
+  changed_at timestamptz not null default clock_timestamp(),
+  constraint gates_pkey primary key (tenant_id),
+  constraint gates_state_check check (state in ('open', 'read_only', 'moving', 'fenced', 'moved', 'suspended'))
+);
+comment on table partywall.gates is
+  'One row per tenant of this database: may its statements run? Written through partywall.set_gate() by partywall_owner alone; read by definer functions.';
+
+create table partywall.capabilities (
+  capability uuid not null,
+  tenant_id uuid not null,
+  state text collate "C" not null,
+  expires_at timestamptz not null,
+  issued_to text not null default '',
+  constraint capabilities_pkey primary key (capability),
+  constraint capabilities_tenant_id_fkey foreign key (tenant_id) references partywall.gates (tenant_id) on delete cascade
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 200);
+create index capabilities_tenant_id_idx on partywall.capabilities (tenant_id, expires_at);
+create index capabilities_expires_at_idx on partywall.capabilities (expires_at);
+comment on table partywall.capabilities is
+  'Unguessable, short-lived handles to gates. The state is a copy of the gate''s, so that seal, fence, suspension and expiry are one index probe. Nobody but partywall_owner may read it.';
+
+create table partywall.global_tables (
+  table_name text collate "C" not null,
+  reason text not null,
+  declared_at timestamptz not null default clock_timestamp(),
+  constraint global_tables_pkey primary key (table_name),
+  constraint global_tables_reason_check check (length(btrim(reason)) >= 10)
+);
+comment on table partywall.global_tables is
+  'Tables that hold no tenant''s data and are the same for all: readable by the app, never written by it. Written through partywall.declare_global().';
+
+create table partywall.protected_tables (
+  table_name text collate "C" not null,
+  tenant_column text collate "C" not null,
+  protected_at timestamptz not null default clock_timestamp(),
+  constraint protected_tables_pkey primary key (table_name)
+);
+comment on table partywall.protected_tables is
+  'Tables behind the wall and their tenant column, by qualified name. Written through partywall.protect(); the catalogs of PostgreSQL, not this list, are what the boot gate believes.';
+grant select on partywall.protected_tables, partywall.global_tables to partywall_gatekeeper;
+
+-- uuid version 7 (RFC 9562), also before PostgreSQL 18.
+do $do$
+begin
+  if to_regproc('pg_catalog.uuidv7') is not null then
+    create function partywall.uuidv7() returns uuid language sql volatile parallel safe return pg_catalog.uuidv7();
+  else
+    create function partywall.uuidv7() returns uuid language sql volatile parallel safe
+    return encode(
+      set_bit(
+        set_bit(
+          overlay(
+            uuid_send(gen_random_uuid())
+            placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+            from 1 for 6
+          ), 52, 1
+        ), 53, 1
+      ), 'hex'
+    )::uuid;
+  end if;
+end
+$do$;
+
+-- Why a capability was refused. Called only when the one probe of tenant_id() found nothing, so it may be slow.
+create function partywall.refuse() returns uuid
+language plpgsql stable parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $fn$
+declare
+  bound text := nullif(current_setting('partywall.capability', true), '');
+  found record;
+begin
+  if bound is null then
+    raise exception using errcode = 'PW001', message = 'no tenant is bound to this transaction',
+      hint = 'Bind one first: select partywall.bind(''<capability>'') inside a transaction.';
+  end if;
+  select c.state, c.expires_at <= statement_timestamp() as expired into found
+    from partywall.capabilities as c
+   where c.capability::text = lower(bound);
+  if found is null then
+    raise exception using errcode = 'PW002', message = 'the capability is not known';
+  elsif found.state = 'suspended' then
+    raise exception using errcode = 'PW004', message = 'the tenant is suspended';
+  elsif found.state = 'moved' then
+    raise exception using errcode = 'PW005', message = 'the tenant has moved';
+  elsif found.expired then
+    raise exception using errcode = 'PW003', message = 'the capability has expired';
+  end if;
+  raise exception using errcode = 'PW005', message = 'the tenant cannot be reached at this moment';
+end
+$fn$;
+
+-- The tenant of this transaction. Raises when there is none: no statement ever runs for "nobody".
+-- `begin atomic` binds every name at creation, so no search_path can redirect it (a SET clause would cost 1 µs more).
+create function partywall.tenant_id() returns uuid
+language sql stable parallel safe security definer
+begin atomic
+  select coalesce(
+    (
+      select c.tenant_id
+        from partywall.capabilities as c
+       where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
+         and c.expires_at > statement_timestamp()
+         and c.state in ('open', 'read_only', 'moving', 'fenced')
+    ),
+    partywall.refuse()
+  );
+end;
+comment on function partywall.tenant_id() is
+  'The tenant whose capability is bound to this transaction. Policies call it as (select partywall.tenant_id()): once a statement.';
+
+-- The slow path of writes: the gate is not plainly open.
+-- While it is `moving`, a shared lock on the gate's row lets the mover wait for the writes in flight. REPEATABLE READ cannot
+-- see past it: a row that changed after the snapshot raises 40001, which is retried.
+create function partywall.refuse_write() returns uuid
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $fn$
+declare
+  tenant uuid := partywall.tenant_id();
+  gate text;
+begin
+  select g.state into gate from partywall.gates as g where g.tenant_id = tenant for share;
+  case gate
+    when 'open', 'moving' then return tenant;
+    when 'read_only' then raise exception using errcode = 'PW006', message = 'the tenant is read-only';
+    when 'suspended' then raise exception using errcode = 'PW004', message = 'the tenant is suspended';
+    else raise exception using errcode = 'PW005', message = 'the tenant is being moved';
+  end case;
+end
+$fn$;
+
+-- The same tenant, for policies of commands that write.
+create function partywall.writable_tenant_id() returns uuid
+language sql volatile security definer
+begin atomic
+  select coalesce(
+    (
+      select c.tenant_id
+        from partywall.capabilities as c
+       where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
+         and c.expires_at > statement_timestamp()
+         and c.state = 'open'
+    ),
+    partywall.refuse_write()
+  );
+end;
+comment on function partywall.writable_tenant_id() is
+  'tenant_id() for commands that write: refuses while the gate is read-only or fenced, and locks the gate only while the tenant is moving.';
+
+-- For psql, BI tools and other languages. Our own lease sets the parameter itself: the check is in the policy.
+create function partywall.bind(capability text) returns uuid
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $fn$
+declare
+  before text := nullif(current_setting('partywall.capability', true), '');
+  before_tenant uuid;
+  after_tenant uuid;
+begin
+  if before is not null then
+    select c.tenant_id into before_tenant from partywall.capabilities as c where c.capability::text = lower(before);
+    select c.tenant_id into after_tenant from partywall.capabilities as c where c.capability::text = lower(bind.capability);
+    if before_tenant is not null and before_tenant is distinct from after_tenant then
+      raise exception using errcode = 'PW007', message = 'another tenant is bound to this transaction already',
+        hint = 'One transaction serves one tenant. End it first.';
+    end if;
+  end if;
+  perform set_config('partywall.capability', bind.capability, true);
+  return partywall.tenant_id();
+end
+$fn$;
+comment on function partywall.bind(text) is
+  'Binds a capability to the current transaction and returns its tenant. Inside BEGIN … COMMIT: it is forgotten at the end.';
+
+-- Gates: the truth about a tenant in this database. The capabilities' copies change in the same transaction.
+create function partywall.set_gate(tenant_id uuid, state text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $fn$
+begin
+  insert into partywall.gates as g (tenant_id, state)
+  values (set_gate.tenant_id, set_gate.state)
+      on conflict on constraint gates_pkey
+      do update set state = excluded.state, changed_at = clock_timestamp();
+  -- A second statement, so that it sees every capability whose issuing held the gate's row until now.
+  update partywall.capabilities as c
+     set state = set_gate.state
+   where c.tenant_id = set_gate.tenant_id
+     and c.state <> set_gate.state;
+end
+$fn$;
+revoke execute on function partywall.set_gate(uuid, text) from public;
+
+-- Issuing. One row comes back for each tenant asked for; without a capability when its gate does not let it in.
+-- Bounds: a life of 1 s to 1 h, 1,024 live capabilities a tenant, 1,000 tenants a call.
+create function partywall.issue(tenant_ids uuid[], ttl interval, issued_to text)
+returns table (tenant_id uuid, capability uuid, state text, reason text)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $fn$
+#variable_conflict use_column
+declare
+  asked uuid;
+  gate text;
+  live bigint;
+  fresh uuid;
+begin
+  if ttl < interval '1 second' or ttl > interval '1 hour' then
+    raise exception using errcode = '22023', message = 'a capability lives between 1 second and 1 hour';
+  end if;
+  if cardinality(tenant_ids) > 1000 then
+    raise exception using errcode = '22023', message = 'at most 1,000 tenants a call';
+  end if;
+  -- In one order everywhere, so that two issuers cannot deadlock.
+  for asked in select distinct t from unnest(tenant_ids) as t order by t loop
+    -- The lock makes set_gate() wait for this issue, and then change its copy too.
+    select g.state into gate from partywall.gates as g where g.tenant_id = asked for share;
+    if gate is null then
+      return query select asked, null::uuid, null::text, 'unknown'::text;
+      continue;
+    end if;
+    if gate in ('suspended', 'moved') then
+      return query select asked, null::uuid, gate, 'closed'::text;
+      continue;
+    end if;
+    delete from partywall.capabilities as c where c.tenant_id = asked and c.expires_at <= clock_timestamp();
+    select count(*) into live from partywall.capabilities as c where c.tenant_id = asked;
+    if live >= 1024 then
+      return query select asked, null::uuid, gate, 'limit'::text;
+      continue;
+    end if;
+    -- Two random uuids have 244 random bits; hashed to all 128 of the handle.
+    fresh := encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 1, 16), 'hex')::uuid;
+    insert into partywall.capabilities (capability, tenant_id, state, expires_at, issued_to)
+    values (fresh, asked, gate, clock_timestamp() + ttl, left(issued_to, 100));
+    return query select asked, fresh, gate, null::text;
+  end loop;
+end
+$fn$;
+
+create function partywall.revoke(capabilities uuid[]) returns bigint
+language sql volatile security definer
+begin atomic
+  with gone as (
+    delete from partywall.capabilities as c where c.capability = any (capabilities) returning 1
+  )
+  select count(*) from gone;
+end;
+
+create function partywall.revoke_tenant(tenant_id uuid) returns bigint
+language sql volatile security definer
+begin atomic
+  with gone as (
+    delete from partywall.capabilities as c where c.tenant_id = revoke_tenant.tenant_id returning 1
+  )
+  select count(*) from gone;
+end;
+
+-- Removes capabilities that have expired, at most `count_max` of them: called in the background.
+create function partywall.reap(count_max integer) returns bigint
+language sql volatile security definer
+begin atomic
+  with expired as (
+    select c.capability
+      from partywall.capabilities as c
+     where c.expires_at < clock_timestamp()
+     order by c.expires_at
+     limit least(count_max, 10000)
+       for update skip locked
+  ), gone as (
+    delete from partywall.capabilities as c using expired as e where c.capability = e.capability returning 1
+  )
+  select count(*) from gone;
+end;
+
+revoke execute on all functions in schema partywall from public;
+grant execute on function
+  partywall.tenant_id(), partywall.writable_tenant_id(), partywall.bind(text), partywall.uuidv7()
+  to partywall_app;
+grant execute on function
+  partywall.issue(uuid[], interval, text), partywall.revoke(uuid[]), partywall.revoke_tenant(uuid), partywall.reap(integer)
+  to partywall_gatekeeper;

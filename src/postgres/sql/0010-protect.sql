@@ -1,0 +1,238 @@
+-- protect(): puts a table behind the wall, or says why it cannot be and how to mend it.
+-- Security invoker: it is called by whoever may alter the table, in a migration.
+
+-- One row for each reason why the table cannot stand behind the wall. `fix` is SQL, ready to run where it can be known.
+create function partywall.table_findings(target regclass, tenant_column name default 'tenant_id')
+returns table (rule text, object text, problem text, fix text)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $fn$
+declare
+  rel record;
+  att record;
+begin
+  select c.oid, c.relkind, c.relowner, c.relispartition, pg_get_userbyid(c.relowner) as owner into rel from pg_class as c where c.oid = target;
+  if rel.relkind not in ('r', 'p') then
+    return query select 'kind'::text, target::text,
+      'Only tables can be protected: views need security_invoker, materialized views and foreign tables cannot carry policies.'::text, null::text;
+    return;
+  end if;
+  if rel.relispartition then
+    return query select 'partition'::text, target::text, 'A partition is protected through its root.'::text,
+      format('select partywall.protect(%L);', partywall.partition_root(target)::text);
+    return;
+  end if;
+
+  select a.attnum, a.attnotnull, a.attgenerated, format_type(a.atttypid, a.atttypmod) as type into att
+    from pg_attribute as a
+   where a.attrelid = target and a.attname = tenant_column and not a.attisdropped and a.attnum > 0;
+  if att is null then
+    return query select 'tenant_column'::text, target::text, format('There is no column %I.', tenant_column),
+      format('alter table %s add column %I uuid not null;', target, tenant_column);
+    return;
+  end if;
+  if att.type <> 'uuid' then
+    return query select 'tenant_type'::text, target::text, format('%I is %s; it must be uuid.', tenant_column, att.type),
+      format('alter table %s alter column %I type uuid using %I::uuid;', target, tenant_column, tenant_column);
+  end if;
+  if att.attgenerated <> '' then
+    return query select 'tenant_generated'::text, target::text, format('%I is a generated column.', tenant_column),
+      format('alter table %s alter column %I drop expression;', target, tenant_column);
+  end if;
+  if not att.attnotnull then
+    return query select 'tenant_null'::text, target::text, format('%I may be null: a row without a tenant is nobody''s, or everybody''s.', tenant_column),
+      format('alter table %s alter column %I set not null;', target, tenant_column);
+  end if;
+  if rel.owner <> 'partywall_owner' then
+    return query select 'owner'::text, target::text, format('Its owner is %I, who could switch the policies off.', rel.owner),
+      format('alter table %s owner to partywall_owner;', target);
+  end if;
+
+  -- Keys. A unique key without the tenant tells one tenant what another has (23505); an index without it tells by time.
+  if not exists (select from pg_index as i where i.indrelid = target and i.indisprimary) then
+    return query select 'primary_key'::text, target::text, 'There is no primary key.'::text,
+      format('alter table %s add primary key (%I, id);', target, tenant_column);
+  end if;
+  return query
+    select case when i.indisprimary then 'primary_key' when i.indisexclusion then 'exclusion' when i.indisunique then 'unique' else 'index_lead' end,
+           i.indexrelid::regclass::text,
+           case when i.indisunique or i.indisexclusion
+             then format('%s does not begin with %I: it would tell one tenant which values another holds.', pg_get_indexdef(i.indexrelid), tenant_column)
+             else format('%s does not begin with %I: its timing and plans would tell of other tenants'' rows.', pg_get_indexdef(i.indexrelid), tenant_column) end,
+           case when k.conname is not null
+             then format('alter table %s drop constraint %I, add %s;', target, k.conname,
+                    case when i.indisexclusion
+                      then replace(pg_get_constraintdef(k.oid), '(', format('(%I with =, ', tenant_column))
+                      else regexp_replace(pg_get_constraintdef(k.oid), '\(', format('(%I, ', tenant_column)) end)
+             else format('drop index %s; %s;', i.indexrelid::regclass,
+                    regexp_replace(pg_get_indexdef(i.indexrelid), '\(', format('(%I, ', tenant_column))) end
+      from pg_index as i
+      join pg_class as ic on ic.oid = i.indexrelid
+      join pg_am as am on am.oid = ic.relam
+      left join pg_constraint as k on k.conindid = i.indexrelid and k.conrelid = target and k.contype in ('p', 'u', 'x')
+     where i.indrelid = target
+       and case when i.indisexclusion
+             then not exists (
+               select from pg_constraint as x
+                where x.conindid = i.indexrelid and x.contype = 'x'
+                  and exists (
+                    select from unnest(x.conkey, x.conexclop) as part (attnum, op)
+                      join pg_operator as o on o.oid = part.op
+                     where part.attnum = att.attnum and o.oprname = '='
+                  )
+             )
+             when i.indisunique then i.indkey[0] <> att.attnum
+             -- GIN, GiST, BRIN and the like often cannot lead with a uuid, and are probed by value inside one tenant's rows.
+             when am.amname in ('btree', 'hash') then i.indkey[0] <> att.attnum
+             else false end;
+
+  -- References, out of this table and into it. Foreign keys are checked below the policies.
+  return query
+    select 'foreign_key'::text, k.conname::text,
+           format('%I on %s does not carry the tenant: a row could refer to, probe or block another tenant''s.', k.conname, k.conrelid::regclass),
+           format('alter table %s drop constraint %I, add constraint %I foreign key (%I, %s) references %s (%I, %s);',
+             k.conrelid::regclass, k.conname, k.conname, tenant_column,
+             (select string_agg(quote_ident(a.attname), ', ') from unnest(k.conkey) as c (n) join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = c.n),
+             k.confrelid::regclass, tenant_column,
+             (select string_agg(quote_ident(a.attname), ', ') from unnest(k.confkey) as c (n) join pg_attribute as a on a.attrelid = k.confrelid and a.attnum = c.n))
+      from pg_constraint as k
+     where k.contype = 'f'
+       and k.conparentid = 0
+       and (k.conrelid = target or k.confrelid = target)
+       and not exists (select from partywall.global_tables as g where g.table_name = partywall.table_name(k.confrelid))
+       and not exists (
+         select from unnest(k.conkey, k.confkey) as pair (here, there)
+           join pg_attribute as h on h.attrelid = k.conrelid and h.attnum = pair.here and h.attname = tenant_column
+           join pg_attribute as t on t.attrelid = k.confrelid and t.attnum = pair.there and t.attname = tenant_column
+       );
+  return query
+    select 'foreign_key_action'::text, k.conname::text,
+           format('%I sets %I to null or its default when the other row goes.', k.conname, tenant_column),
+           format('alter table %s drop constraint %I, add constraint %I %s;', target, k.conname, k.conname,
+             regexp_replace(pg_get_constraintdef(k.oid), 'ON (DELETE|UPDATE) SET (NULL|DEFAULT)( \([^)]*\))?', 'ON \1 NO ACTION', 'g'))
+      from pg_constraint as k
+     where k.contype = 'f' and k.conrelid = target
+       and ((k.confdeltype in ('n', 'd') and (k.confdelsetcols is null or att.attnum = any (k.confdelsetcols)) and att.attnum = any (k.conkey))
+         or (k.confupdtype in ('n', 'd') and att.attnum = any (k.conkey)));
+
+  -- A sequence shared by all tells each how much the others write.
+  return query
+    select 'shared_sequence'::text, format('%s.%I', target, a.attname),
+           format('%I counts in a sequence that all tenants share: its values tell how much the others write.', a.attname),
+           case when a.attidentity <> ''
+             then format('alter table %s alter column %I drop identity;', target, a.attname)
+             else format('alter table %s alter column %I drop default;', target, a.attname) end
+      from pg_attribute as a
+      left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+     where a.attrelid = target and a.attnum > 0 and not a.attisdropped
+       and (a.attidentity <> '' or pg_get_expr(d.adbin, d.adrelid) ~* 'nextval\(');
+
+  return query
+    select 'rule'::text, r.rulename::text, format('The rewrite rule %I runs with its owner''s rights.', r.rulename),
+           format('drop rule %I on %s;', r.rulename, target)
+      from pg_rewrite as r
+     where r.ev_class = target and r.rulename <> '_RETURN';
+  return query
+    select 'policy'::text, p.polname::text,
+           format('The permissive policy %I is not ours: permissive policies open what others close.', p.polname),
+           format('drop policy %I on %s;', p.polname, target)
+      from pg_policy as p
+     where p.polrelid = target and p.polpermissive and p.polname <> 'partywall_tenant';
+  return query
+    select 'inheritance'::text, i.inhrelid::regclass::text, 'Inheritance (without partitions) shows child rows past the parent''s policies.'::text,
+           format('alter table %s no inherit %s;', i.inhrelid::regclass, target)
+      from pg_inherits as i
+     where i.inhparent = target and rel.relkind = 'r';
+end
+$fn$;
+
+-- `schema.table`, quoted where it must be: the same text whatever the search_path.
+create function partywall.table_name(target regclass) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+return (select format('%I.%I', n.nspname, c.relname) from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.oid = target);
+
+-- The table that a partition belongs to in the end.
+create function partywall.partition_root(target regclass) returns regclass
+language sql stable
+set search_path = pg_catalog, pg_temp
+return coalesce(pg_partition_root(target), target);
+
+-- Puts a table behind the wall. Raises PW010 with every finding as JSON in the detail when it cannot; changes nothing then.
+-- Calling it again is harmless, and right after new partitions or grants.
+create function partywall.protect(target regclass, tenant_column name default 'tenant_id') returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $fn$
+declare
+  findings jsonb;
+  here text := partywall.table_name(target);
+  child regclass;
+  column_is text := format('%I', tenant_column);
+  reads text := format('%I = (select partywall.tenant_id())', tenant_column);
+  writes text := format('%I = (select partywall.writable_tenant_id())', tenant_column);
+begin
+  select jsonb_agg(jsonb_build_object('rule', f.rule, 'object', f.object, 'problem', f.problem, 'fix', f.fix)) into findings
+    from partywall.table_findings(target, tenant_column) as f;
+  if findings is not null then
+    raise exception using errcode = 'PW010',
+      message = format('%s cannot be protected: %s', here,
+        (select string_agg(f ->> 'problem', ' ') from jsonb_array_elements(findings) as f)),
+      detail = findings::text,
+      hint = (select string_agg(f ->> 'fix', E'\n') from jsonb_array_elements(findings) as f where f ->> 'fix' is not null);
+  end if;
+
+  execute format('alter table %s alter column %s set default partywall.tenant_id()', here, column_is);
+  execute format('drop policy if exists partywall_tenant on %s', here);
+  execute format('drop policy if exists partywall_wall_select on %s', here);
+  execute format('drop policy if exists partywall_wall_insert on %s', here);
+  execute format('drop policy if exists partywall_wall_update on %s', here);
+  execute format('drop policy if exists partywall_wall_delete on %s', here);
+  -- One permissive policy lets the tenant in. Restrictive twins stand behind it: whatever permissive policy somebody adds
+  -- later, these hold. Those of commands that write are fenced as well.
+  execute format('create policy partywall_tenant on %s as permissive for all to public using (%s) with check (%s)', here, reads, reads);
+  execute format('create policy partywall_wall_select on %s as restrictive for select to public using (%s)', here, reads);
+  execute format('create policy partywall_wall_insert on %s as restrictive for insert to public with check (%s)', here, writes);
+  execute format('create policy partywall_wall_update on %s as restrictive for update to public using (%s) with check (%s)', here, writes, writes);
+  execute format('create policy partywall_wall_delete on %s as restrictive for delete to public using (%s)', here, writes);
+
+  execute format('alter table %s enable row level security, force row level security', here);
+  execute format('revoke all on %s from public, partywall_app', here);
+  execute format('grant select, insert, update, delete on %s to partywall_app', here);
+  -- Policies of a partitioned table do not hold for its partitions when they are named directly: nobody may name them.
+  for child in select t.relid from pg_partition_tree(target) as t where t.relid <> target loop
+    execute format('alter table %s enable row level security, force row level security', partywall.table_name(child));
+    execute format('revoke all on %s from public, partywall_app', partywall.table_name(child));
+  end loop;
+
+  insert into partywall.protected_tables as p (table_name, tenant_column)
+  values (here, protect.tenant_column)
+      on conflict on constraint protected_tables_pkey
+      do update set tenant_column = excluded.tenant_column, protected_at = clock_timestamp();
+end
+$fn$;
+comment on function partywall.protect(regclass, name) is
+  'Puts a table behind the wall: checks its keys, forces row-level security, creates the policies, grants the app what it needs.';
+
+-- Declares that a table holds no tenant's data: the same rows for all, read-only for the app.
+create function partywall.declare_global(target regclass, reason text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $fn$
+declare
+  here text := partywall.table_name(target);
+begin
+  if exists (select from partywall.protected_tables as p where p.table_name = here) then
+    raise exception using errcode = 'PW010', message = format('%s is protected: it cannot be global too', here), detail = '[]';
+  end if;
+  execute format('revoke all on %s from public, partywall_app', here);
+  execute format('grant select on %s to partywall_app', here);
+  insert into partywall.global_tables as g (table_name, reason)
+  values (here, declare_global.reason)
+      on conflict on constraint global_tables_pkey do update set reason = excluded.reason;
+end
+$fn$;
+comment on function partywall.declare_global(regclass, text) is
+  'Declares a table global: no tenant''s data, readable by all tenants, written by migrations only. The reason is at least ten characters.';
+
+revoke execute on all functions in schema partywall from public;

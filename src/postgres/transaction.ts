@@ -1,0 +1,429 @@
+// A transaction of one tenant. Nothing is sent, and no connection taken, before its first statement: BEGIN and the bind ride
+// with that statement in one flush.
+
+import type { TenantContext } from '../core/tenant-context.ts'
+import {
+  CapabilityRefusedError,
+  InvalidInputError,
+  StatementRefusedError,
+  TransactionAbortedError,
+  TransactionClosedError,
+  TransactionTimeoutError,
+} from '../errors.ts'
+import type { Capability } from './capabilities.ts'
+import type { Connection } from './connection.ts'
+import type { Flush, FlushStep } from './flush.ts'
+import {
+  aborted,
+  explainFailure,
+  type HeldConnection,
+  type Leases,
+  ownStep,
+  type QueryOptions,
+  type Statement,
+  writeStatement,
+} from './lease.ts'
+import type { QueryResult } from './result.ts'
+import { classify } from './statement.ts'
+import { bindAndExecute, type FlushWriter, toWireValues } from './wire.ts'
+
+export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
+
+export interface TransactionOptions {
+  /** Default: the database's, normally read committed. */
+  readonly isolation?: IsolationLevel | undefined
+  readonly readOnly?: boolean | undefined
+  /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. */
+  readonly deferrable?: boolean | undefined
+  /** The longest that the whole transaction may be open, from its first statement, in milliseconds. Default 60,000; at most 3,000,000. */
+  readonly timeoutMs?: number | undefined
+  /** Cancels what runs, rolls back, and gives up the connection. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a result is read in pieces. */
+export interface StreamOptions extends QueryOptions {
+  /** Rows fetched at a time. Default 500; 1 to 10,000. */
+  readonly batchSize?: number | undefined
+}
+
+const timeoutMsDefault = 60_000
+const timeoutMsMax = 3_000_000
+const batchSizeDefault = 500
+const batchSizeMax = 10_000
+const savepointDepthMax = 100
+
+type State = 'open' | 'committed' | 'rolled back'
+
+/**
+ * A transaction bound to one tenant. It is handed to the callback of `tenancy.transaction` and is closed when that ends.
+ * Statements sent without waiting run one after another, in the order of the calls.
+ */
+export class TenantTransaction {
+  readonly context: TenantContext
+  readonly #leases: Leases
+  readonly #options: TransactionOptions
+  readonly #timeoutMs: number
+  readonly #pending = new Set<Promise<unknown>>()
+  #modes: string
+  #held: Promise<HeldConnection> | undefined
+  #capability: Promise<Capability> | undefined
+  #ownCapability = false
+  #isBegun = false
+  #state: State = 'open'
+  #unwatch: (() => void) | undefined
+  #timeoutInForce: number | undefined
+  #savepoints = 0
+  #portals = 0
+
+  /** @throws {InvalidInputError} when an option is out of range. */
+  constructor(leases: Leases, context: TenantContext, options: TransactionOptions = {}) {
+    this.context = context
+    this.#leases = leases
+    this.#options = options
+    this.#timeoutMs = options.timeoutMs ?? timeoutMsDefault
+    if (!(this.#timeoutMs > 0 && this.#timeoutMs <= timeoutMsMax)) {
+      throw new InvalidInputError(`timeoutMs is ${options.timeoutMs}; a transaction may be open for 1 to ${timeoutMsMax} ms.`)
+    }
+    this.#modes = beginModes(options)
+  }
+
+  /** Has BEGIN been sent? */
+  get isBegun(): boolean {
+    return this.#isBegun
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
+  /**
+   * Runs one statement in the transaction.
+   *
+   * @throws {TransactionClosedError} after the end.
+   * @throws {StatementRefusedError} for a statement that may not run inside the wall, or that would end the transaction.
+   */
+  async query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<QueryResult<Row>> {
+    return await this.run<Row>({ text, values, ...options })
+  }
+
+  /** @internal The same, for the doors that have one object in hand. */
+  async run<Row = Record<string, unknown>>(statement: Statement): Promise<QueryResult<Row>> {
+    const { kind } = classify(statement.text)
+    if (kind === 'begin' || kind === 'commit' || kind === 'rollback') {
+      throw new StatementRefusedError(
+        `${kind.toUpperCase()} is refused inside a transaction: it begins and ends with its callback. Use tx.savepoint(fn) to nest.`,
+      )
+    }
+    return await this.#track(this.#execute<Row>(statement))
+  }
+
+  /** @internal SET TRANSACTION before the first statement becomes part of BEGIN. */
+  addModes(modes: string): void {
+    if (this.#isBegun) throw new StatementRefusedError('SET TRANSACTION must come before the first statement of the transaction.')
+    this.#modes = `${this.#modes} ${modes}`.trim()
+  }
+
+  /**
+   * Runs `fn` between SAVEPOINT and RELEASE; when it throws, what it did is rolled back and the transaction goes on.
+   *
+   * @throws {InvalidInputError} past 100 levels: each costs memory in every backend that looks at the rows.
+   */
+  async savepoint<T>(fn: (tx: TenantTransaction) => Promise<T>): Promise<T> {
+    if (this.#savepoints >= savepointDepthMax)
+      throw new InvalidInputError(`Savepoints are nested ${savepointDepthMax} deep: something recurses.`)
+    const name = `pw_${++this.#savepoints}`
+    try {
+      await this.run({ text: `savepoint ${name}` })
+      try {
+        const result = await fn(this)
+        await this.run({ text: `release savepoint ${name}` })
+        return result
+      } catch (error) {
+        // When even this fails, the transaction is lost, and its end will say so.
+        await this.run({ text: `rollback to savepoint ${name}` }).catch(() => {})
+        throw error
+      }
+    } finally {
+      this.#savepoints -= 1
+    }
+  }
+
+  /**
+   * Reads a large result in pieces, by a portal that lives no longer than the transaction. Memory is bounded by `batchSize`.
+   *
+   * @example
+   * ```ts
+   * for await (const row of tx.stream<{ id: string }>('select id from documents')) console.log(row.id)
+   * ```
+   */
+  async *stream<Row = Record<string, unknown>>(
+    text: string,
+    values: readonly unknown[] = [],
+    options: StreamOptions = {},
+  ): AsyncGenerator<Row, void, void> {
+    const batchSize = options.batchSize ?? batchSizeDefault
+    if (!(Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= batchSizeMax)) {
+      throw new InvalidInputError(`batchSize is ${batchSize}; it must be a whole number from 1 to ${batchSizeMax}.`)
+    }
+    if (classify(text).kind !== 'query') throw new StatementRefusedError('Only a query can be streamed.')
+    const portal = `pw_p${++this.#portals}`
+    const step: FlushStep = {
+      shape: undefined,
+      types: options.types,
+      rowMode: options.rowMode ?? 'object',
+      onShape: undefined,
+      onText: undefined,
+    }
+    const wire = toWireValues(values)
+    const first = (writer: FlushWriter, connection: Connection): FlushStep => {
+      const prepared = connection.prepare(writer, text)
+      writer.bind(portal, prepared.name, wire)
+      writer.describeNamed(portal)
+      writer.executeNamed(portal, batchSize)
+      writer.sync()
+      return step
+    }
+    const next = (writer: FlushWriter): FlushStep => {
+      writer.executeNamed(portal, batchSize)
+      writer.sync()
+      return step
+    }
+    let batch = await this.#track(this.#flush<Row>(first, { ...options, text }))
+    try {
+      for (;;) {
+        yield* batch.rows
+        if (!batch.isSuspended) return
+        batch = await this.#track(this.#flush<Row>(next, { ...options, text }))
+      }
+    } finally {
+      if (batch.isSuspended && this.isOpen) await this.#track(this.#closePortal(portal)).catch(() => {})
+    }
+  }
+
+  /** @internal */
+  async commit(): Promise<void> {
+    await this.#end('committed', async (held) => {
+      const { command } = await this.#control(held, 'commit')
+      // PostgreSQL answers COMMIT of a failed transaction with the tag ROLLBACK, and no error.
+      if (command === 'ROLLBACK') {
+        throw new TransactionAbortedError(
+          'The transaction was rolled back: one of its statements had failed, and the failure was not rolled back to a savepoint.',
+        )
+      }
+    })
+  }
+
+  /** @internal Never throws: what cannot be rolled back is cut. */
+  async rollback(): Promise<void> {
+    await this.#end('rolled back', async (held) => {
+      await this.#control(held, 'rollback').catch(() => held.connection.giveUp('its transaction could not be rolled back'))
+    })
+  }
+
+  async #execute<Row>(statement: Statement): Promise<QueryResult<Row>> {
+    const values = toWireValues(statement.values ?? [])
+    const write = (writer: FlushWriter, connection: Connection): FlushStep => writeStatement(writer, connection, statement, values)
+    const startedHere = !this.#isBegun
+    try {
+      return await this.#flush<Row>(write, statement)
+    } catch (error) {
+      if (!(startedHere && error instanceof CapabilityRefusedError) || this.#ownCapability) throw error
+      // The first flush did nothing but fail: begin again with a new capability.
+      await this.#restart()
+      return await this.#flush<Row>(write, statement)
+    }
+  }
+
+  /** Sends one step, with BEGIN and the bind before it if it is the first. */
+  async #flush<Row>(
+    write: (writer: FlushWriter, connection: Connection) => FlushStep,
+    options: QueryOptions & { readonly text: string },
+  ): Promise<QueryResult<Row> & { readonly isSuspended: boolean }> {
+    this.#assertOpen()
+    this.#capability ??= this.#takeCapability()
+    const capability = await this.#capability
+    this.#held ??= this.#hold()
+    const { connection } = await this.#held
+    this.#assertOpen()
+    if (!connection.isUsable)
+      throw explainFailure(connection.brokenBy!, connection, { mayHaveWritten: this.#isBegun && !this.#options.readOnly })
+    return await new Promise((resolve, reject) => {
+      const guard = this.#leases.watchdog.guard(connection, options, this.#leases.statementTimeoutMs)
+      const finish = (error: Error | undefined, flush: Flush | undefined): void => {
+        guard.end()
+        if (error === undefined) resolve(flush!.result as never)
+        else reject(this.#explain(error, connection, capability))
+      }
+      if (guard.isAborted) {
+        guard.end()
+        reject(aborted(options.signal))
+        return
+      }
+      connection.send((writer) => {
+        const steps: FlushStep[] = []
+        if (!this.#isBegun) {
+          this.#isBegun = true
+          writeControl(writer, connection, `begin ${this.#modes}`.trim())
+          steps.push(ownStep())
+          steps.push(this.#leases.writeBind(writer, connection, capability, options.timeoutMs))
+        } else if (options.timeoutMs !== this.#timeoutInForce) {
+          steps.push(this.#leases.writeTimeout(writer, connection, options.timeoutMs))
+        }
+        this.#timeoutInForce = options.timeoutMs
+        steps.push(write(writer, connection))
+        return steps
+      }, finish)
+    })
+  }
+
+  #explain(error: Error, connection: Connection, capability: Capability): unknown {
+    const explained = explainFailure(error, connection, { mayHaveWritten: !this.#options.readOnly })
+    if (explained instanceof CapabilityRefusedError) this.#leases.capabilities.forget(capability)
+    this.#leases.noteRefusal(explained, this.context.tenant.id)
+    return explained
+  }
+
+  /** One that outlives the transaction: the shared one if it does, or one issued for it alone. */
+  async #takeCapability(): Promise<Capability> {
+    const { capabilities, clock } = this.#leases
+    const shared = await capabilities.get(this.context.tenant.id)
+    if (shared.expiresAt - clock.monotonic() > this.#timeoutMs) return shared
+    this.#ownCapability = true
+    return await capabilities.issue(this.context.tenant.id, Math.max(1_000, this.#timeoutMs + 10_000))
+  }
+
+  async #hold(): Promise<HeldConnection> {
+    const { signal } = this.#options
+    const held = await this.#leases.hold(this.context, signal)
+    const { connection } = held
+    const cut = (reason: Error): void => void connection.cancelAndDestroy(reason)
+    const unwatch = this.#leases.watchdog.watch(
+      connection,
+      this.#leases.clock.monotonic() + this.#timeoutMs,
+      () => new TransactionTimeoutError(`The transaction was open for longer than ${this.#timeoutMs} ms. It was rolled back.`),
+    )
+    const abort = (): void => cut(aborted(signal))
+    if (signal?.aborted === true) abort()
+    signal?.addEventListener('abort', abort, { once: true })
+    this.#unwatch = () => {
+      unwatch()
+      signal?.removeEventListener('abort', abort)
+    }
+    return held
+  }
+
+  async #restart(): Promise<void> {
+    const held = await this.#held!
+    await this.#control(held, 'rollback')
+    this.#isBegun = false
+    this.#capability = undefined
+  }
+
+  async #end(state: 'committed' | 'rolled back', finish: (held: HeldConnection) => Promise<void>): Promise<void> {
+    this.#assertOpen()
+    // What was sent without waiting belongs to the transaction still.
+    while (this.#pending.size > 0) await Promise.allSettled([...this.#pending])
+    this.#state = state
+    if (this.#held === undefined) return
+    const held = await this.#held.catch(() => undefined)
+    if (held === undefined) return
+    try {
+      if (this.#isBegun) {
+        if (held.connection.isUsable) await finish(held)
+        else if (state === 'committed') throw explainFailure(held.connection.brokenBy!, held.connection, { mayHaveWritten: false })
+      }
+    } finally {
+      this.#unwatch?.()
+      this.#leases.release(held)
+      if (this.#ownCapability) await this.#capability?.then((own) => this.#leases.capabilities.revoke(own)).catch(() => {})
+    }
+  }
+
+  /** COMMIT and ROLLBACK: statements of ours, without values. */
+  #control({ connection }: HeldConnection, text: 'commit' | 'rollback'): Promise<{ readonly command: string }> {
+    const mayHaveWritten = text === 'commit' && !this.#options.readOnly
+    return new Promise((resolve, reject) => {
+      const guard = this.#leases.watchdog.guard(connection, {}, this.#leases.statementTimeoutMs)
+      connection.send(
+        (writer) => {
+          writeControl(writer, connection, text)
+          writer.sync()
+          return [{ ...ownStep(), onText: undefined }]
+        },
+        (error, flush) => {
+          guard.end()
+          if (error === undefined) resolve(flush!.result!)
+          else reject(explainFailure(error, connection, { mayHaveWritten }))
+        },
+      )
+    })
+  }
+
+  async #closePortal(portal: string): Promise<void> {
+    const { connection } = await this.#held!
+    await new Promise<void>((resolve) => {
+      connection.send(
+        (writer) => {
+          writer.closePortal(portal)
+          writer.sync()
+          return []
+        },
+        () => resolve(),
+      )
+    })
+  }
+
+  #assertOpen(): void {
+    if (this.#state !== 'open')
+      throw new TransactionClosedError(`The transaction was ${this.#state} already. Await every statement inside the callback.`)
+  }
+
+  async #track<T>(work: Promise<T>): Promise<T> {
+    this.#pending.add(work)
+    try {
+      return await work
+    } finally {
+      this.#pending.delete(work)
+    }
+  }
+}
+
+/** Runs `fn` in a transaction of the tenant: COMMIT when it resolves, ROLLBACK when it throws. */
+export async function transaction<T>(
+  leases: Leases,
+  context: TenantContext,
+  options: TransactionOptions,
+  fn: (tx: TenantTransaction) => Promise<T>,
+): Promise<T> {
+  const tx = new TenantTransaction(leases, context, options)
+  let result: T
+  try {
+    result = await fn(tx)
+  } catch (error) {
+    await tx.rollback()
+    throw error
+  }
+  await tx.commit()
+  return result
+}
+
+function writeControl(writer: FlushWriter, connection: Connection, text: string): void {
+  const name = connection.prepareFixed(writer, `pw_${text.replaceAll(/[^a-z]/g, '_')}`, text)
+  writer.raw(bindAndExecute(name, []))
+}
+
+function beginModes(options: TransactionOptions): string {
+  const modes: string[] = []
+  if (options.isolation !== undefined) {
+    if (!['read committed', 'repeatable read', 'serializable'].includes(options.isolation)) {
+      throw new InvalidInputError(
+        `isolation is ${JSON.stringify(options.isolation)}; it may be read committed, repeatable read or serializable.`,
+      )
+    }
+    modes.push(`isolation level ${options.isolation}`)
+  }
+  if (options.readOnly === true) modes.push('read only')
+  if (options.deferrable === true) modes.push('deferrable')
+  return modes.join(' ')
+}
