@@ -35,11 +35,13 @@ export function createTenantContext(parts: {
   readonly requestId?: string | undefined
   readonly trace?: Trace | undefined
 }): TenantContext {
+  const { kind, id } = parts.actor ?? { kind: 'system', id: 'partywall' }
   return Object.freeze({
-    tenant: parts.tenant,
-    actor: Object.freeze(parts.actor ?? { kind: 'system', id: 'partywall' }),
+    tenant: deepFreeze(parts.tenant),
+    // Copies: a caller who keeps the original can change the original only.
+    actor: Object.freeze({ kind, id }),
     requestId: parts.requestId ?? crypto.randomUUID(),
-    trace: parts.trace && Object.freeze(parts.trace),
+    trace: parts.trace && Object.freeze({ ...parts.trace }),
   })
 }
 
@@ -147,7 +149,7 @@ export class TenantScope {
    * @throws {InvalidInputError} when the reason is shorter than ten characters.
    */
   async acrossTenants<T>(options: AcrossTenantsOptions, fn: () => T | Promise<T>): Promise<T> {
-    const reason = options.reason?.trim() ?? ''
+    const reason = typeof options?.reason === 'string' ? options.reason.trim() : ''
     if (reason.length < reasonLengthMin) {
       throw new InvalidInputError(`acrossTenants() needs a reason of at least ${reasonLengthMin} characters: it is read by auditors.`)
     }
@@ -176,6 +178,14 @@ export class TenantScope {
     })
     return pinned
   }
+}
+
+/** A catalog's tenants are frozen all through; one that comes from elsewhere is from here on. */
+function deepFreeze<T extends object>(value: T): T {
+  if (Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) deepFreeze(part as object)
+  return value
 }
 
 type AnyGenerator = Generator<unknown, unknown, unknown> | AsyncGenerator<unknown, unknown, unknown>

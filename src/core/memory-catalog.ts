@@ -1,0 +1,93 @@
+// The catalog in memory: for tests and for trying things out. It has no gates: in production the PostgreSQL adapter changes a
+// tenant's row and its gate in one transaction.
+
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { v7 as uuidv7 } from 'uuid'
+import { StaleTenantError, TenantExistsError, TenantNotFoundError } from '../errors.ts'
+import type { Catalog, NewTenant, TenantChangeListener, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from './catalog.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { parseTenantId, type Tenant, type TenantId, type TenantStatus } from './tenant.ts'
+import { checkedEpoch, checkedListOptions, checkedNewTenant, checkedStatus, checkedTenantPatch } from './tenant-input.ts'
+
+export class MemoryCatalog implements Catalog {
+  readonly #tenants = new Map<TenantId, Tenant>()
+  readonly #listeners = new Set<TenantChangeListener>()
+  readonly #clock: Clock
+
+  constructor(options: { readonly clock?: Clock | undefined } = {}) {
+    this.#clock = options.clock ?? systemClock
+  }
+
+  async find(lookup: TenantLookup): Promise<Tenant | undefined> {
+    if (lookup.kind === 'id') return this.#tenants.get(lookup.id)
+    return [...this.#tenants.values()].find((tenant) =>
+      lookup.kind === 'slug' ? tenant.slug === lookup.slug : tenant.domains.includes(lookup.domain),
+    )
+  }
+
+  async create(input: NewTenant): Promise<Tenant> {
+    const checked = checkedNewTenant(input)
+    const id = checked.id ?? parseTenantId(uuidv7())
+    if (this.#tenants.has(id)) throw new TenantExistsError('A tenant with this id exists already.')
+    const now = new Date(this.#clock.now())
+    return this.#store({ ...checked, id, status: 'active', epoch: 1, createdAt: now, updatedAt: now })
+  }
+
+  async update(id: TenantId, patch: TenantPatch, ifEpoch?: number): Promise<Tenant> {
+    const checked = checkedTenantPatch(patch)
+    const before = this.#existing(id)
+    if (checkedEpoch(ifEpoch) !== undefined && before.epoch !== ifEpoch) {
+      throw new StaleTenantError(`Tenant ${id} is at epoch ${before.epoch}, not ${ifEpoch}. Read it again and repeat the change.`)
+    }
+    return this.#store({ ...before, ...(checked as Partial<Tenant>), ...this.#nextEpoch(before) })
+  }
+
+  async setStatus(id: TenantId, status: TenantStatus): Promise<Tenant> {
+    const checked = checkedStatus(status)
+    const before = this.#existing(id)
+    return this.#store({ ...before, status: checked, ...this.#nextEpoch(before) })
+  }
+
+  async list(options: TenantListOptions = {}): Promise<TenantPage> {
+    const { limit, after, status, plan } = checkedListOptions(options)
+    const tenants = [...this.#tenants.values()]
+      .filter((tenant) => after === undefined || tenant.id > after)
+      .filter((tenant) => status === undefined || tenant.status === status)
+      .filter((tenant) => plan === undefined || tenant.plan === plan)
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
+    const page = tenants.slice(0, limit)
+    return { tenants: page, next: tenants.length > limit ? page.at(-1)?.id : undefined }
+  }
+
+  async watch(listener: TenantChangeListener): Promise<() => Promise<void>> {
+    // Whoever changes a tenant does not lend its context to whoever watches.
+    const inOwnContext = AsyncLocalStorage.snapshot()
+    const told: TenantChangeListener = (ids) => inOwnContext(listener, ids)
+    this.#listeners.add(told)
+    return async () => {
+      this.#listeners.delete(told)
+    }
+  }
+
+  #existing(id: TenantId): Tenant {
+    const tenant = this.#tenants.get(parseTenantId(id))
+    if (tenant === undefined) throw new TenantNotFoundError(`There is no tenant ${id}.`)
+    return tenant
+  }
+
+  #nextEpoch(before: Tenant): Pick<Tenant, 'epoch' | 'updatedAt'> {
+    return { epoch: before.epoch + 1, updatedAt: new Date(this.#clock.now()) }
+  }
+
+  #store(tenant: Tenant): Tenant {
+    for (const other of this.#tenants.values()) {
+      if (other.id === tenant.id) continue
+      if (other.slug === tenant.slug) throw new TenantExistsError(`The slug ${tenant.slug} is taken.`)
+      const taken = tenant.domains.find((domain) => other.domains.includes(domain))
+      if (taken !== undefined) throw new TenantExistsError(`The domain ${taken} is taken.`)
+    }
+    this.#tenants.set(tenant.id, Object.freeze(tenant))
+    for (const listener of this.#listeners) queueMicrotask(() => listener([tenant.id]))
+    return tenant
+  }
+}

@@ -1,0 +1,157 @@
+// The cache as a tenant's code sees it.
+
+import type { Json } from '../../core/tenant.ts'
+import { InvalidInputError, OverloadedError } from '../../errors.ts'
+import { assertOwn, type CacheOwner, type CacheStore, type ScopedKey, scopedKey } from './cache.ts'
+
+export interface TenantCachesOptions {
+  readonly store: CacheStore
+  /** Default 60,000. */
+  readonly ttlMs?: number | undefined
+  /** Longest value, serialised, in UTF-16 code units. Default 1,000,000. */
+  readonly valueLengthMax?: number | undefined
+  /** Loads that may be under way at once. Default 10,000. */
+  readonly loadsMax?: number | undefined
+}
+
+/** The cache of one tenant. Values are JSON: what comes out is a copy of what went in. */
+export interface TenantCache {
+  /** @returns undefined when there is none, or it has expired. */
+  get<Value extends Json>(namespace: string, key: string): Promise<Value | undefined>
+  /** @throws {InvalidInputError} when the value is not JSON or longer than it may be. */
+  set(namespace: string, key: string, value: Json, options?: { readonly ttlMs?: number | undefined }): Promise<void>
+  delete(namespace: string, key: string): Promise<void>
+  /** The value, or what `load` gives: once for all who ask meanwhile. A failed load is not remembered. */
+  getOrLoad<Value extends Json>(
+    namespace: string,
+    key: string,
+    load: () => Promise<Value>,
+    options?: { readonly ttlMs?: number | undefined },
+  ): Promise<Value>
+  /** Forgets everything of this tenant, and of no other. One step, however much there is. */
+  clear(): Promise<void>
+}
+
+/**
+ * Makes caches for tenants over one store.
+ *
+ * @example
+ * ```ts
+ * const caches = new TenantCaches({ store: new MemoryCacheStore() })
+ * const document = await caches.for(context).getOrLoad('documents', id, () => read(id))
+ * ```
+ */
+export class TenantCaches {
+  readonly #store: CacheStore
+  readonly #ttlMs: number
+  readonly #valueLengthMax: number
+  readonly #loadsMax: number
+  /** By scoped key: two tenants can never share a load. */
+  readonly #loads = new Map<ScopedKey, Load>()
+
+  constructor(options: TenantCachesOptions) {
+    this.#store = options.store
+    this.#ttlMs = options.ttlMs ?? 60_000
+    this.#valueLengthMax = options.valueLengthMax ?? 1_000_000
+    this.#loadsMax = options.loadsMax ?? 10_000
+  }
+
+  /** The cache of the context's tenant. The handle stays that tenant's, wherever it is taken. */
+  for(context: CacheOwner): TenantCache {
+    const { id, epoch } = context.tenant
+    const keyFor = async (namespace: string, key: string): Promise<ScopedKey> =>
+      scopedKey({ tenantId: id, epoch, generation: await this.#store.generation(id), namespace, key })
+    const read = async (key: ScopedKey): Promise<string | undefined> => {
+      const entry = await this.#store.get(key)
+      if (entry === undefined) return undefined
+      assertOwn(entry, id, key)
+      return entry.text
+    }
+    const write = (key: ScopedKey, text: string, ttlMs: number | undefined): Promise<void> =>
+      this.#store.set({ tenantId: id, key, text }, checkedTtl(ttlMs ?? this.#ttlMs))
+
+    return Object.freeze({
+      get: async <Value extends Json>(namespace: string, key: string) => {
+        const text = await read(await keyFor(namespace, key))
+        return text === undefined ? undefined : (JSON.parse(text) as Value)
+      },
+      set: async (namespace: string, key: string, value: Json, options?: { readonly ttlMs?: number | undefined }) => {
+        const scoped = await keyFor(namespace, key)
+        const text = this.#serialise(value)
+        this.#supersede(scoped)
+        await write(scoped, text, options?.ttlMs)
+      },
+      delete: async (namespace: string, key: string) => {
+        const scoped = await keyFor(namespace, key)
+        this.#supersede(scoped)
+        await this.#store.delete(scoped)
+      },
+      getOrLoad: async <Value extends Json>(
+        namespace: string,
+        key: string,
+        load: () => Promise<Value>,
+        options?: { readonly ttlMs?: number | undefined },
+      ) => {
+        const scoped = await keyFor(namespace, key)
+        const text = (await read(scoped)) ?? (await this.#loadOnce(scoped, load, (loaded) => write(scoped, loaded, options?.ttlMs)))
+        return JSON.parse(text) as Value
+      },
+      clear: () => this.#store.advance(id),
+    })
+  }
+
+  /**
+   * The text of the loaded value. The key has the generation from before the load: what was loaded while the tenant was
+   * cleared is stored where nobody looks any more.
+   */
+  #loadOnce(key: ScopedKey, load: () => Promise<Json>, store: (text: string) => Promise<void>): Promise<string> {
+    const underWay = this.#loads.get(key)
+    if (underWay !== undefined) return underWay.promise
+    if (this.#loads.size >= this.#loadsMax) {
+      throw new OverloadedError(`${this.#loads.size} cache loads are under way (loadsMax ${this.#loadsMax}).`, {
+        details: { bound: 'loadsMax', value: this.#loadsMax },
+      })
+    }
+    const run = async (): Promise<string> => {
+      // Not before the load is registered.
+      await undefined
+      try {
+        const text = this.#serialise(await load())
+        if (!started.superseded) await store(text)
+        return text
+      } finally {
+        if (this.#loads.get(key) === started) this.#loads.delete(key)
+      }
+    }
+    const started: Load = { promise: run(), superseded: false }
+    this.#loads.set(key, started)
+    return started.promise
+  }
+
+  /** What is being loaded was read before this change: it is answered to who asked before, and not stored. */
+  #supersede(key: ScopedKey): void {
+    const underWay = this.#loads.get(key)
+    if (underWay === undefined) return
+    underWay.superseded = true
+    this.#loads.delete(key)
+  }
+
+  #serialise(value: Json): string {
+    const text: string | undefined = JSON.stringify(value)
+    if (text === undefined) throw new InvalidInputError('The value is not JSON, so it cannot be cached.')
+    if (text.length > this.#valueLengthMax) {
+      throw new InvalidInputError(`The value has ${text.length} characters of JSON (valueLengthMax ${this.#valueLengthMax}).`)
+    }
+    return text
+  }
+}
+
+interface Load {
+  readonly promise: Promise<string>
+  superseded: boolean
+}
+
+function checkedTtl(ttlMs: number): number {
+  if (Number.isFinite(ttlMs) && ttlMs > 0) return ttlMs
+  throw new InvalidInputError(`ttlMs is ${ttlMs}. Give a number above 0.`)
+}

@@ -1,0 +1,225 @@
+// What every catalog promises. Run by each adapter's test.
+
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { Catalog, NewTenant } from '../../src/core/catalog.ts'
+import { type Json, parseTenantId, parseTenantSlug, type TenantId } from '../../src/core/tenant.ts'
+import { InvalidInputError, InvalidTenantRefError, StaleTenantError, TenantExistsError, TenantNotFoundError } from '../../src/errors.ts'
+
+const slug = parseTenantSlug
+const nobody = parseTenantId('00000000-0000-7000-8000-000000000000')
+
+/** An array in arrays, `depth` deep. */
+function nested(depth: number): Json {
+  return depth === 0 ? [] : [nested(depth - 1)]
+}
+
+/** Waits for the next change that a listener is told of. */
+async function changes(catalog: Catalog) {
+  const heard: (readonly TenantId[] | undefined)[] = []
+  let wake = () => {}
+  const stop = await catalog.watch((ids) => {
+    heard.push(ids)
+    wake()
+  })
+  const until = async (wanted: (ids: readonly TenantId[] | undefined) => boolean) => {
+    while (!heard.some(wanted)) {
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+  }
+  return { heard, until, stop }
+}
+
+export function catalogConformance(name: string, makeCatalog: (t: TestContext) => Promise<Catalog>): void {
+  const promise = (sentence: string, fn: (catalog: Catalog) => Promise<void>) =>
+    test(`${name}: ${sentence}`, async (t) => fn(await makeCatalog(t)))
+
+  promise('a created tenant is found by id, slug and domain, active, at epoch 1, frozen', async (catalog) => {
+    const made = await catalog.create({
+      slug: slug('acme'),
+      name: 'Acme Ltd.',
+      plan: 'pro',
+      region: 'eu-1',
+      features: { search: true },
+      settings: { theme: { dark: false }, list: [1, 'two', null] },
+      domains: ['docs.acme.example', 'acme.example'],
+      encryptionKeyId: 'key-1',
+    })
+    assert.equal(made.status, 'active')
+    assert.equal(made.epoch, 1)
+    assert.equal(made.isolation, 'pooled')
+    assert.deepEqual(made.settings, { theme: { dark: false }, list: [1, 'two', null] })
+    assert.deepEqual(made.domains, ['acme.example', 'docs.acme.example'])
+    assert.ok(made.createdAt instanceof Date)
+    assert.ok(
+      Object.isFrozen(made) && Object.isFrozen(made.settings) && Object.isFrozen(made.settings['theme']) && Object.isFrozen(made.domains),
+    )
+    assert.deepEqual(await catalog.find({ kind: 'id', id: made.id }), made)
+    assert.deepEqual(await catalog.find({ kind: 'slug', slug: made.slug }), made)
+    assert.deepEqual(await catalog.find({ kind: 'domain', domain: 'docs.acme.example' }), made)
+  })
+
+  promise('a tenant needs no more than a slug and a name, and may bring its id', async (catalog) => {
+    const id = parseTenantId('0190a0a0-0000-7000-8000-00000000000a')
+    const made = await catalog.create({ id, slug: slug('bob'), name: 'Bob' })
+    assert.equal(made.id, id)
+    assert.deepEqual([made.plan, made.region, made.encryptionKeyId], ['free', 'default', undefined])
+    assert.deepEqual([made.features, made.settings, made.domains], [{}, {}, []])
+  })
+
+  promise('who is not there is not found', async (catalog) => {
+    await catalog.create({ slug: slug('bob'), name: 'Bob', domains: ['bob.example'] })
+    assert.equal(await catalog.find({ kind: 'id', id: nobody }), undefined)
+    assert.equal(await catalog.find({ kind: 'slug', slug: slug('bo') }), undefined)
+    assert.equal(await catalog.find({ kind: 'domain', domain: 'x.bob.example' }), undefined)
+    await assert.rejects(catalog.update(nobody, { name: 'X' }), TenantNotFoundError)
+    await assert.rejects(catalog.setStatus(nobody, 'suspended'), TenantNotFoundError)
+  })
+
+  promise('an id, a slug and a domain belong to one tenant', async (catalog) => {
+    const bob = await catalog.create({ slug: slug('bob'), name: 'Bob', domains: ['bob.example'] })
+    const carol = await catalog.create({ slug: slug('carol'), name: 'Carol' })
+    await assert.rejects(catalog.create({ id: bob.id, slug: slug('other'), name: 'X' }), TenantExistsError)
+    await assert.rejects(catalog.create({ slug: slug('bob'), name: 'X' }), TenantExistsError)
+    await assert.rejects(catalog.create({ slug: slug('other'), name: 'X', domains: ['bob.example'] }), TenantExistsError)
+    await assert.rejects(catalog.update(carol.id, { slug: slug('bob') }), TenantExistsError)
+    await assert.rejects(catalog.update(carol.id, { domains: ['bob.example'] }), TenantExistsError)
+    assert.equal(await catalog.find({ kind: 'slug', slug: slug('other') }), undefined, 'a refused tenant leaves nothing behind')
+    assert.deepEqual(await catalog.find({ kind: 'id', id: carol.id }), carol)
+    await catalog.update(bob.id, { domains: [] })
+    assert.deepEqual((await catalog.update(carol.id, { domains: ['bob.example'] })).domains, ['bob.example'])
+  })
+
+  promise('each change increments the epoch, and leaves alone what it does not name', async (catalog) => {
+    const made = await catalog.create({ slug: slug('bob'), name: 'Bob', plan: 'pro', settings: { a: 1, b: 2 }, domains: ['bob.example'] })
+    const renamed = await catalog.update(made.id, { slug: slug('robert') })
+    assert.deepEqual({ ...renamed, updatedAt: undefined }, { ...made, slug: 'robert', epoch: 2, updatedAt: undefined })
+    assert.equal(await catalog.find({ kind: 'slug', slug: slug('bob') }), undefined)
+    const set = await catalog.update(made.id, { settings: { b: 3 }, name: 'Robert', encryptionKeyId: 'k' })
+    assert.deepEqual([set.settings, set.name, set.plan, set.encryptionKeyId, set.epoch], [{ b: 3 }, 'Robert', 'pro', 'k', 3])
+    assert.deepEqual(await catalog.find({ kind: 'domain', domain: 'bob.example' }), set)
+    assert.equal((await catalog.update(made.id, {})).epoch, 4)
+  })
+
+  promise('of two who change what both have read, the second is told', async (catalog) => {
+    const made = await catalog.create({ slug: slug('bob'), name: 'Bob' })
+    const outcomes = await Promise.allSettled([
+      catalog.update(made.id, { name: 'One' }, made.epoch),
+      catalog.update(made.id, { name: 'Two' }, made.epoch),
+    ])
+    assert.deepEqual(outcomes.map((outcome) => outcome.status).sort(), ['fulfilled', 'rejected'])
+    const lost = outcomes.find((outcome) => outcome.status === 'rejected')
+    assert.ok(lost?.reason instanceof StaleTenantError)
+    assert.equal((await catalog.find({ kind: 'id', id: made.id }))?.epoch, 2)
+    await assert.rejects(catalog.update(made.id, { name: 'X' }, 0), InvalidInputError)
+  })
+
+  promise('the status changes there and back, each time with a new epoch', async (catalog) => {
+    const made = await catalog.create({ slug: slug('dave'), name: 'Dave' })
+    for (const [index, status] of (['suspended', 'active', 'offboarding'] as const).entries()) {
+      const changed = await catalog.setStatus(made.id, status)
+      assert.deepEqual([changed.status, changed.epoch], [status, index + 2])
+      assert.deepEqual(await catalog.find({ kind: 'slug', slug: made.slug }), changed)
+    }
+    await assert.rejects(catalog.setStatus(made.id, 'deleted' as 'active'), InvalidInputError)
+  })
+
+  promise('tenants are listed by id, page after page, each once', async (catalog) => {
+    for (let index = 0; index < 7; index += 1) {
+      const made = await catalog.create({
+        slug: slug(`t${index}`),
+        name: `T ${index}`,
+        plan: index % 2 ? 'pro' : 'free',
+        domains: [`t${index}.example`],
+      })
+      if (index < 2) await catalog.setStatus(made.id, 'suspended')
+    }
+    const seen: string[] = []
+    let after: TenantId | undefined
+    do {
+      const page = await catalog.list({ limit: 3, after })
+      assert.ok(page.tenants.length <= 3)
+      seen.push(...page.tenants.map((tenant) => tenant.id))
+      after = page.next
+    } while (after !== undefined)
+    assert.equal(seen.length, 7)
+    assert.deepEqual(seen, [...new Set(seen)].sort())
+    assert.equal((await catalog.list({ status: 'suspended' })).tenants.length, 2)
+    assert.equal((await catalog.list({ plan: 'pro' })).tenants.length, 3)
+    const first = (await catalog.list({ limit: 1, plan: 'pro', status: 'suspended' })).tenants[0]
+    assert.deepEqual(first, await catalog.find({ kind: 'slug', slug: slug('t1') }))
+    for (const limit of [0, -1, 1.5, 1_001, Number.NaN]) await assert.rejects(catalog.list({ limit }), InvalidInputError)
+  })
+
+  promise('whoever watches hears of each kind of change, until it stops', async (catalog) => {
+    const bob = await catalog.create({ slug: slug('bob'), name: 'Bob' })
+    const { heard, until, stop } = await changes(catalog)
+    const told = (id: TenantId) => (ids: readonly TenantId[] | undefined) => ids === undefined || ids.includes(id)
+    const carol = await catalog.create({ slug: slug('carol'), name: 'Carol' })
+    await until(told(carol.id))
+    heard.length = 0
+    await catalog.update(bob.id, { name: 'B' })
+    await until(told(bob.id))
+    heard.length = 0
+    await catalog.setStatus(bob.id, 'suspended')
+    await until(told(bob.id))
+    await stop()
+    heard.length = 0
+    await catalog.setStatus(bob.id, 'active')
+    assert.deepEqual(heard, [])
+  })
+
+  const good: NewTenant = { slug: slug('fine'), name: 'Fine' }
+  const polluted = JSON.parse('{"a":{"__proto__":{"admin":true}}}') as Record<string, Json>
+  const hostile: [string, object][] = [
+    ['a name with NUL', { name: 'a\0b' }],
+    ['a name with a line break', { name: 'a\nb' }],
+    ['a name with half a character', { name: 'a\ud800' }],
+    ['an empty name', { name: ' ' }],
+    ['a name that is too long', { name: 'x'.repeat(201) }],
+    ['a name that is no text', { name: 7 }],
+    ['a plan with a quote', { plan: "pro'; drop table" }],
+    ['a region with capitals', { region: 'EU' }],
+    ['settings that are a list', { settings: [] }],
+    ['settings with a prototype key', { settings: polluted }],
+    ['features with a constructor', { features: { constructor: 1 } }],
+    ['settings with NUL', { settings: { a: 'x\0' } }],
+    ['settings with NUL in a key', { settings: { 'a\0': 1 } }],
+    ['settings with half a character', { settings: { a: '\udc00' } }],
+    ['settings with NaN', { settings: { a: Number.NaN } }],
+    ['settings with undefined', { settings: { a: undefined } }],
+    ['settings with a date', { settings: { a: new Date() } }],
+    ['settings with a bigint', { settings: { a: 1n } }],
+    ['settings that are too deep', { settings: { a: nested(20) } }],
+    ['settings that are too long', { settings: { a: 'x'.repeat(70_000) } }],
+    ['an upper-case domain', { domains: ['Acme.example'] }],
+    ['a domain with a port', { domains: ['acme.example:80'] }],
+    ['a domain with a trailing dot', { domains: ['acme.example.'] }],
+    ['a domain of one label', { domains: ['localhost'] }],
+    ['an address as a domain', { domains: ['10.0.0.1'] }],
+    ['a Unicode domain', { domains: ['ａcme.example'] }],
+    ['too many domains', { domains: Array.from({ length: 51 }, (_, index) => `d${index}.example`) }],
+    ['an upper-case slug', { slug: 'Acme' }],
+    ['a reserved slug', { slug: 'admin' }],
+  ]
+  promise('hostile input is refused by create and update alike, and nothing is stored', async (catalog) => {
+    const bob = await catalog.create({ slug: slug('bob'), name: 'Bob' })
+    const refusal = (error: unknown) => error instanceof InvalidInputError || error instanceof InvalidTenantRefError
+    for (const [what, parts] of hostile) {
+      await assert.rejects(catalog.create({ ...good, ...parts }), refusal, `create: ${what}`)
+      await assert.rejects(catalog.update(bob.id, parts), refusal, `update: ${what}`)
+    }
+    await assert.rejects(catalog.create({ ...good, isolation: 'shared' as 'pooled' }), refusal)
+    await assert.rejects(catalog.create({ ...good, id: '0190A0A0-0000-7000-8000-00000000000A' as TenantId }), refusal)
+    assert.deepEqual((await catalog.list()).tenants, [bob])
+  })
+
+  promise('what was handed in can be changed afterwards without changing the tenant', async (catalog) => {
+    const settings = { list: [1] }
+    const made = await catalog.create({ ...good, settings })
+    settings.list.push(2)
+    assert.deepEqual((await catalog.find({ kind: 'id', id: made.id }))?.settings, { list: [1] })
+  })
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { OverloadedError } from '../../src/errors.ts'
+import { MemoryCacheStore } from '../../src/resources/cache/memory-cache.ts'
+import { TenantCaches } from '../../src/resources/cache/tenant-cache.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+import { cacheConformance, contextOf } from './cache-conformance.ts'
+
+cacheConformance('memory cache', async () => {
+  const clock = new ManualClock()
+  return { store: new MemoryCacheStore({ clock }), pass: async (ms) => clock.advance(ms) }
+})
+
+test('the memory cache is bounded by entries, by length and by tenants', async () => {
+  const store = new MemoryCacheStore({ entriesMax: 10, lengthMax: 5_000, tenantsMax: 4 })
+  const caches = new TenantCaches({ store })
+  for (let index = 0; index < 100; index += 1) {
+    await caches.for(contextOf('bob', index)).set('n', 'k', 'x'.repeat(index * 10))
+    const { entries, length, tenants } = store.stats()
+    assert.ok(entries <= 10 && length <= 5_000 && tenants <= 4)
+  }
+})
+
+test('a tenant whose generation was dropped cannot find what it cleared before', async () => {
+  const store = new MemoryCacheStore({ tenantsMax: 2 })
+  const caches = new TenantCaches({ store })
+  const bob = contextOf('bob', 1)
+  await caches.for(bob).set('n', 'k', 'old')
+  await caches.for(bob).clear()
+  for (let index = 2; index < 10; index += 1) await caches.for(contextOf('other', index)).set('n', 'k', index)
+  assert.equal(await caches.for(bob).get('n', 'k'), undefined)
+})
+
+test('loads under way are bounded', async () => {
+  const caches = new TenantCaches({ store: new MemoryCacheStore(), loadsMax: 1 })
+  const cache = caches.for(contextOf('bob', 1))
+  let finish = () => {}
+  const first = cache.getOrLoad('n', 'slow', () => new Promise<null>((resolve) => (finish = () => resolve(null))))
+  await assert.rejects(
+    cache.getOrLoad('n', 'other', async () => 1),
+    OverloadedError,
+  )
+  finish()
+  await first
+  assert.equal(await cache.getOrLoad('n', 'other', async () => 1), 1)
+})
+
+test('without a key that a tenant’s handle has made, nothing is reached: the types refuse it, and it finds nothing', async () => {
+  const store = new MemoryCacheStore()
+  const caches = new TenantCaches({ store })
+  await caches.for(contextOf('bob', 1)).set('documents', '1', 'of bob')
+  // @ts-expect-error A plain text is no ScopedKey.
+  assert.equal(await store.get('documents:1'), undefined)
+  // @ts-expect-error A tenant's id alone opens no cache.
+  assert.throws(() => caches.for('0190a0a0-0000-7000-8000-000000000001'), TypeError)
+})
