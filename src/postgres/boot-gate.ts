@@ -1,0 +1,262 @@
+// The boot gate: partywall refuses to start on a database that would not keep its promises. The critical rules only, read from
+// PostgreSQL's catalogs in one statement; each finding comes with the SQL that mends it. No tenant's row is read.
+
+import { BootRefusedError } from '../errors.ts'
+import type { ControlConnection } from './control-pool.ts'
+import { appSchema, roles } from './roles.ts'
+
+/** One reason not to start. */
+export interface BootFinding {
+  readonly rule: string
+  readonly object: string
+  readonly problem: string
+  /** SQL, to be run as a superuser or the owner; null where a person must decide. */
+  readonly fix: string | null
+}
+
+/** What stands behind the wall, as the database has it. */
+export interface ProtectedTable {
+  readonly schema: string
+  readonly table: string
+  readonly tenantColumn: string
+}
+
+/**
+ * Everything that makes the database unsafe for the app's login.
+ *
+ * @param control A connection of the gatekeeper's login, in the same database.
+ * @param appRole The role that the app's login really has, as it says itself.
+ */
+export async function bootFindings(control: ControlConnection, appRole: string): Promise<readonly BootFinding[]> {
+  const parts = [
+    roleRules,
+    membershipRules,
+    ownershipRules,
+    databaseRules,
+    tableRules,
+    policyRules,
+    viewRules,
+    functionRules,
+    controlPlaneRules,
+  ]
+  return await control.query<BootFinding>(parts.join('\nunion all\n'), [appRole, appSchema, roles.owner])
+}
+
+/** @throws {BootRefusedError} with every finding, when there is one. */
+export async function assertSafe(control: ControlConnection, appRole: string): Promise<void> {
+  const findings = await bootFindings(control, appRole)
+  if (findings.length === 0) return
+  const list = findings.map((finding) => `  ${finding.rule}: ${finding.problem}${finding.fix === null ? '' : `\n    ${finding.fix}`}`)
+  throw new BootRefusedError(
+    `The database is not safe for tenants (${findings.length} findings). Mend each, then start again:\n${list.join('\n')}`,
+    {
+      details: { findings },
+    },
+  )
+}
+
+/** The tables behind the wall. */
+export async function protectedTables(control: ControlConnection): Promise<readonly ProtectedTable[]> {
+  return await control.query<ProtectedTable>(
+    `select n.nspname as schema, c.relname as table, p.tenant_column as "tenantColumn"
+       from partywall.protected_tables as p
+       join pg_catalog.pg_class as c on c.oid = to_regclass(p.table_name)
+       join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+      order by 1, 2`,
+  )
+}
+
+// $1 the app's role, $2 the app's schema, $3 the owner. Columns of every part: rule, object, problem, fix.
+
+const roleRules = `
+  select 'role_attributes' as rule, r.rolname::text as object,
+         format('The app''s login %I has %s: policies do not hold for it, or it can lift them.', r.rolname, concat_ws(', ',
+           case when r.rolsuper then 'SUPERUSER' end, case when r.rolbypassrls then 'BYPASSRLS' end,
+           case when r.rolcreaterole then 'CREATEROLE' end, case when r.rolcreatedb then 'CREATEDB' end,
+           case when r.rolreplication then 'REPLICATION' end)) as problem,
+         format('alter role %I nosuperuser nobypassrls nocreaterole nocreatedb noreplication;', r.rolname) as fix
+    from pg_catalog.pg_roles as r
+   where r.rolname = $1 and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication)
+  union all
+  select 'owner_attributes', r.rolname::text,
+         format('The owner %I can log in, is a superuser or bypasses row-level security.', r.rolname),
+         format('alter role %I nologin nosuperuser nobypassrls;', r.rolname)
+    from pg_catalog.pg_roles as r
+   where r.rolname = $3 and (r.rolcanlogin or r.rolsuper or r.rolbypassrls)
+  union all
+  select 'role_identity', $1::text, 'The app and the gatekeeper use the same login: injected SQL could issue capabilities.', null
+   where $1 = current_user or $1 = $3`
+
+const membershipRules = `
+  select 'membership', m.rolname::text, format('The app''s login is a member of %I and can act as it.', m.rolname),
+         format('revoke %I from %I;', m.rolname, a.rolname)
+    from pg_catalog.pg_roles as a
+    join pg_catalog.pg_auth_members as am on am.member = a.oid
+    join pg_catalog.pg_roles as m on m.oid = am.roleid
+   where a.rolname = $1`
+
+const ownershipRules = `
+  select 'ownership', format('%I.%I', n.nspname, c.relname), format('The app''s login owns %I.%I and could switch its policies off.', n.nspname, c.relname),
+         format('alter table %I.%I owner to %I;', n.nspname, c.relname, $3)
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+   where pg_get_userbyid(c.relowner) = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+  union all
+  select 'ownership', p.oid::regprocedure::text, format('The app''s login owns the function %s.', p.oid::regprocedure),
+         format('alter function %s owner to %I;', p.oid::regprocedure, $3)
+    from pg_catalog.pg_proc as p
+   where pg_get_userbyid(p.proowner) = $1
+  union all
+  select 'ownership', n.nspname::text, format('The app''s login owns the schema %I.', n.nspname), format('alter schema %I owner to %I;', n.nspname, $3)
+    from pg_catalog.pg_namespace as n
+   where pg_get_userbyid(n.nspowner) = $1`
+
+const databaseRules = `
+  select 'create_privilege', n.nspname::text, format('The app may create objects in the schema %I.', n.nspname),
+         format('revoke create on schema %I from public, %I;', n.nspname, $1)
+    from pg_catalog.pg_namespace as n
+   where n.nspname !~ '^pg_(toast|temp)' and has_schema_privilege($1, n.oid, 'create')
+  union all
+  select 'database_privilege', d.datname::text, 'The app may create schemas or temporary tables, which can shadow its own.',
+         format('revoke create, temporary on database %I from public, %I;', d.datname, $1)
+    from pg_catalog.pg_database as d
+   where d.datname = current_database() and (has_database_privilege($1, d.oid, 'create') or has_database_privilege($1, d.oid, 'temporary'))
+  union all
+  select 'parameter_privilege', 'session_replication_role', 'The app may set session_replication_role, which switches constraints and triggers off.',
+         format('revoke set on parameter session_replication_role from public, %I;', $1)
+   where has_parameter_privilege($1, 'session_replication_role', 'set')`
+
+/** Tables that the app can reach, outside PostgreSQL's own schemas. */
+const reachableTables = `
+    select c.oid, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relowner, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) as name
+      from pg_catalog.pg_class as c
+      join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+     where c.relkind in ('r', 'p')
+       and n.nspname not in ('pg_catalog', 'information_schema')
+       and n.nspname !~ '^pg_(toast|temp)'
+       and has_schema_privilege($1, n.oid, 'usage')
+       and (has_table_privilege($1, c.oid, 'select, insert, update, delete, truncate, references, trigger')
+         or has_any_column_privilege($1, c.oid, 'select, insert, update, references'))`
+
+const tableRules = `
+  select 'unprotected_table', t.name,
+         format('The app can reach %s, which is neither behind the wall nor declared global.', t.name),
+         format('select partywall.protect(%L);', t.name)
+    from (${reachableTables}) as t
+   where not exists (select from partywall.protected_tables as p where p.table_name = t.name)
+     and not exists (select from partywall.global_tables as g where g.table_name = t.name)
+  union all
+  select 'row_security_off', t.name, format('Row-level security is not enabled and forced on %s.', t.name),
+         format('alter table %s enable row level security, force row level security;', t.name)
+    from (${reachableTables}) as t
+   where not (t.relrowsecurity and t.relforcerowsecurity)
+     and exists (select from partywall.protected_tables as p where p.table_name = t.name)
+  union all
+  select 'table_privilege', t.name, format('The app may TRUNCATE %s, reference it or put triggers on it.', t.name),
+         format('revoke truncate, references, trigger on %s from public, %I;', t.name, $1)
+    from (${reachableTables}) as t
+   where has_table_privilege($1, t.oid, 'truncate, references, trigger')
+  union all
+  select 'global_table_written', t.name, format('The app may write %s, which is declared global: one tenant would write for all.', t.name),
+         format('revoke insert, update, delete on %s from public, %I;', t.name, $1)
+    from (${reachableTables}) as t
+    join partywall.global_tables as g on g.table_name = t.name
+   where has_table_privilege($1, t.oid, 'insert, update, delete')
+      or has_any_column_privilege($1, t.oid, 'insert, update')
+  union all
+  select 'tenant_column', p.table_name, format('%s: %I is gone, or may be null.', p.table_name, p.tenant_column),
+         format('alter table %s alter column %I set not null;', p.table_name, p.tenant_column)
+    from partywall.protected_tables as p
+   where to_regclass(p.table_name) is not null
+     and not exists (
+       select from pg_catalog.pg_attribute as a
+        where a.attrelid = to_regclass(p.table_name) and a.attname = p.tenant_column and a.attnotnull and not a.attisdropped
+     )`
+
+/** Which policies every protected table has, and what each must read. */
+const policyRules = `
+  select 'policy', p.table_name, format('The policy %s of %s is missing or was changed.', wanted.name, p.table_name),
+         format('select partywall.protect(%L, %L);', p.table_name, p.tenant_column)
+    from partywall.protected_tables as p
+    cross join (values
+      ('partywall_tenant', true, '*', 'bound', true, true),
+      ('partywall_wall_select', false, 'r', 'bound', true, false),
+      ('partywall_wall_insert', false, 'a', 'bound_for_writing', false, true),
+      ('partywall_wall_update', false, 'w', 'bound_for_writing', true, true),
+      ('partywall_wall_delete', false, 'd', 'bound_for_writing', true, false)
+    ) as wanted (name, permissive, command, source, uses, checks)
+   where to_regclass(p.table_name) is not null
+     and not exists (
+       select from pg_catalog.pg_policy as actual
+        where actual.polrelid = to_regclass(p.table_name)
+          and actual.polname = wanted.name
+          and actual.polpermissive = wanted.permissive
+          and actual.polcmd::text = wanted.command
+          and actual.polroles = '{0}'
+          and pg_get_expr(actual.polqual, actual.polrelid) is not distinct from case when wanted.uses then
+                format('(%I = ( SELECT b.tenant_id
+   FROM partywall.%s b))', p.tenant_column, wanted.source) end
+          and pg_get_expr(actual.polwithcheck, actual.polrelid) is not distinct from case when wanted.checks then
+                format('(%I = ( SELECT b.tenant_id
+   FROM partywall.%s b))', p.tenant_column, wanted.source) end
+     )
+  union all
+  select 'foreign_policy', p.table_name, format('The permissive policy %I on %s is not ours: permissive policies open what others close.', f.polname, p.table_name),
+         format('drop policy %I on %s;', f.polname, p.table_name)
+    from partywall.protected_tables as p
+    join pg_catalog.pg_policy as f on f.polrelid = to_regclass(p.table_name) and f.polpermissive and f.polname <> 'partywall_tenant'`
+
+const viewRules = `
+  select case c.relkind when 'v' then 'definer_view' when 'm' then 'materialized_view' else 'foreign_table' end, format('%I.%I', n.nspname, c.relname),
+         case c.relkind
+           when 'v' then format('The view %I.%I runs with its owner''s rights: policies hold for the owner, not for the tenant.', n.nspname, c.relname)
+           when 'm' then format('The materialized view %I.%I cannot carry policies.', n.nspname, c.relname)
+           else format('The foreign table %I.%I cannot carry policies.', n.nspname, c.relname) end,
+         case c.relkind
+           when 'v' then format('alter view %I.%I set (security_invoker = true);', n.nspname, c.relname)
+           else format('revoke all on %I.%I from public, %I;', n.nspname, c.relname, $1) end
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+   where n.nspname not in ('pg_catalog', 'information_schema', 'partywall')
+     and has_schema_privilege($1, n.oid, 'usage')
+     and (has_table_privilege($1, c.oid, 'select, insert, update, delete') or has_any_column_privilege($1, c.oid, 'select'))
+     and (c.relkind in ('m', 'f')
+       or (c.relkind = 'v' and not coalesce((select option_value::boolean from pg_options_to_table(c.reloptions) where option_name = 'security_invoker'), false)
+           and not exists (select from pg_catalog.pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')))`
+
+const functionRules = `
+  select 'definer_function', p.oid::regprocedure::text,
+         format('The app may call %s, which runs with the rights of %I.', p.oid::regprocedure, pg_get_userbyid(p.proowner)),
+         format('revoke execute on function %s from public, %I;', p.oid::regprocedure, $1)
+    from pg_catalog.pg_proc as p
+    join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+   where p.prosecdef
+     and n.nspname not in ('pg_catalog', 'information_schema', 'partywall')
+     and has_schema_privilege($1, n.oid, 'usage')
+     and has_function_privilege($1, p.oid, 'execute')
+     and (select r.rolsuper or r.rolbypassrls or not c.forced from pg_catalog.pg_roles as r, lateral (select pg_get_userbyid(p.proowner) = $3 as forced) as c where r.oid = p.proowner)
+  union all
+  select 'denied_function', p.oid::regprocedure::text, format('The app may call %s, which runs SQL text or keeps state past the lease.', p.oid::regprocedure),
+         format('revoke execute on function %s from public, %I;', p.oid::regprocedure, $1)
+    from pg_catalog.pg_proc as p
+   where p.pronamespace = 'pg_catalog'::regnamespace
+     and p.proname in ('query_to_xml', 'pg_read_file', 'pg_read_binary_file', 'pg_ls_dir', 'lo_import', 'lo_export', 'pg_terminate_backend')
+     and has_function_privilege($1, p.oid, 'execute')`
+
+const controlPlaneRules = `
+  select 'control_plane', format('%I.%I', n.nspname, c.relname), format('The app may read or write %I.%I.', n.nspname, c.relname),
+         format('revoke all on %I.%I from public, %I;', n.nspname, c.relname, $1)
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+   where n.nspname = 'partywall'
+     and c.relkind in ('r', 'p', 'v', 'm')
+     and (has_table_privilege($1, c.oid, 'select, insert, update, delete') or has_any_column_privilege($1, c.oid, 'select, insert, update'))
+     and not (c.relname in ('bound', 'bound_for_writing') and not has_table_privilege($1, c.oid, 'insert, update, delete'))
+  union all
+  select 'control_plane', p.oid::regprocedure::text, format('The app may call %s.', p.oid::regprocedure),
+         format('revoke execute on function %s from public, %I;', p.oid::regprocedure, $1)
+    from pg_catalog.pg_proc as p
+   where p.pronamespace = 'partywall'::regnamespace
+     and p.prosecdef
+     and p.proname not in ('tenant_id', 'refuse', 'refuse_write', 'bind')
+     and has_function_privilege($1, p.oid, 'execute')`
