@@ -37,7 +37,9 @@ function isPinnedNode() {
 function install() {
   // Another run may have installed everything while this one waited.
   if (isComplete()) return
-  console.error('partywall: installing what is missing (npm ci) …')
+  console.error('partywall: installing what is missing (npm install) …')
+  // Not `npm ci`: it refuses a lock file without the optional binaries of platforms that the lock's author could not reach.
+  // What package-lock.json pins is installed as pinned, and the file is not written (--no-save).
   // Flags win over whatever the environment and .npmrc files say: without the development packages nothing here runs.
   const flags = [
     '--include=dev',
@@ -47,7 +49,7 @@ function install() {
     '--global=false',
     '--dry-run=false',
   ]
-  npm(['ci', ...flags, '--package-lock=true', '--no-audit', '--no-fund', '--loglevel=error'])
+  npm(['install', '--no-save', ...flags, '--package-lock=true', '--no-audit', '--no-fund', '--loglevel=error'])
   // Some installers hold back a package's script until it is approved: the pinned Node's only puts its binary in place.
   const installer = join(root, 'node_modules', 'node', 'installArchSpecificPackage.js')
   if (!isPinnedNode() && existsSync(installer)) execFileSync(process.execPath, [installer], { cwd: dirname(installer), stdio: quiet() })

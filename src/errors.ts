@@ -112,6 +112,9 @@ export class IdentityRequiredError extends errorClass('PW_IDENTITY_REQUIRED', 40
 /** The identity does not verify: signature, issuer, audience, lifetime, revocation. The public text never says which. */
 export class InvalidIdentityError extends errorClass('PW_INVALID_IDENTITY', 401, false, 'Authentication failed.') {}
 
+/** Whether the identity is good cannot be told now: its issuer's keys or the key store cannot be reached. Never a 401. */
+export class IdentityUnavailableError extends errorClass('PW_IDENTITY_UNAVAILABLE', 503, true, 'Briefly unavailable. Try again.') {}
+
 /** A host, header or path that names a tenant is malformed or given twice. */
 export class InvalidHintError extends errorClass('PW_INVALID_HINT', 400, false, 'The request is malformed.') {}
 
@@ -185,6 +188,20 @@ export class BootRefusedError extends errorClass('PW_BOOT_REFUSED', 500, false, 
 /** `protect()` refused a table. The message has the reasons and the SQL that mends each. */
 export class TableRefusedError extends errorClass('PW_TABLE_REFUSED', 500, false, 'Internal error.') {}
 
+// ── HTTP ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** No route has this method and path. */
+export class RouteNotFoundError extends errorClass('PW_ROUTE_NOT_FOUND', 404, false, 'Not found.') {}
+
+/** The body is longer than the route takes. */
+export class BodyTooLargeError extends errorClass('PW_BODY_TOO_LARGE', 413, false, 'The request is too large.') {}
+
+/** The body's media type is not one that the route reads. */
+export class MediaTypeError extends errorClass('PW_MEDIA_TYPE', 415, false, 'The media type is not supported.') {}
+
+/** Something failed that partywall does not know. The cause is in the log, never in the answer. */
+export class InternalError extends errorClass('PW_INTERNAL', 500, false, 'Internal error.') {}
+
 // ── Data and configuration ─────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A filter, order, page, value or reason that is not valid. */
@@ -218,6 +235,7 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     TenantRequiredError,
     IdentityRequiredError,
     InvalidIdentityError,
+    IdentityUnavailableError,
     InvalidHintError,
     HintMismatchError,
     TenantBusyError,
@@ -241,6 +259,10 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     DatabaseFullError,
     BootRefusedError,
     TableRefusedError,
+    RouteNotFoundError,
+    BodyTooLargeError,
+    MediaTypeError,
+    InternalError,
     InvalidInputError,
     TenantColumnError,
     RowNotFoundError,

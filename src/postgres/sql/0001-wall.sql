@@ -15,6 +15,7 @@ create table partywall.capabilities (
   capability uuid not null,
   tenant_id uuid not null,
   state text collate "C" not null,
+  is_readable boolean not null generated always as (state in ('open', 'read_only', 'moving', 'fenced')) stored,
   expires_at timestamptz not null,
   issued_to text not null default '',
   constraint capabilities_pkey primary key (capability),
@@ -96,28 +97,35 @@ begin
 end
 $fn$;
 
--- The tenant of this transaction. Raises when there is none: no statement ever runs for "nobody".
--- `begin atomic` binds every name at creation, so no search_path can redirect it (a SET clause would cost 1 µs more).
+-- The tenant of this transaction: always one row, or an error. No statement ever runs for "nobody".
+-- A view with its owner's rights, and not a function, because policies read it once in every statement: the planner joins the
+-- probe into the statement's own plan, where a function would start an executor of its own. The app may read the view; what
+-- it shows is the tenant of the one capability that the app has bound. The barrier keeps the app's own functions out of it.
+create view partywall.bound with (security_barrier = true) as
+select coalesce(
+         (
+           select c.tenant_id
+             from partywall.capabilities as c
+            where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
+              and c.expires_at > statement_timestamp()
+              and c.is_readable
+         ),
+         partywall.refuse()
+       ) as tenant_id;
+comment on view partywall.bound is
+  'The tenant whose capability is bound to this transaction. Policies read it as (select b.tenant_id from partywall.bound as b): once a statement.';
+
+-- The same as a function, for column defaults and people.
 create function partywall.tenant_id() returns uuid
 language sql stable parallel safe security definer
 begin atomic
-  select coalesce(
-    (
-      select c.tenant_id
-        from partywall.capabilities as c
-       where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
-         and c.expires_at > statement_timestamp()
-         and c.state in ('open', 'read_only', 'moving', 'fenced')
-    ),
-    partywall.refuse()
-  );
+  select b.tenant_id from partywall.bound as b;
 end;
-comment on function partywall.tenant_id() is
-  'The tenant whose capability is bound to this transaction. Policies call it as (select partywall.tenant_id()): once a statement.';
+comment on function partywall.tenant_id() is 'The tenant whose capability is bound to this transaction.';
 
 -- The slow path of writes: the gate is not plainly open.
--- While it is `moving`, a shared lock on the gate's row lets the mover wait for the writes in flight. REPEATABLE READ cannot
--- see past it: a row that changed after the snapshot raises 40001, which is retried.
+-- While it is `moving`, and then alone, a shared lock on the gate's row lets the mover wait for the writes in flight.
+-- REPEATABLE READ cannot see past it: a row that changed after the snapshot raises 40001, which is retried.
 create function partywall.refuse_write() returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -126,7 +134,12 @@ declare
   tenant uuid := partywall.tenant_id();
   gate text;
 begin
-  select g.state into gate from partywall.gates as g where g.tenant_id = tenant for share;
+  select c.state into gate
+    from partywall.capabilities as c
+   where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid;
+  if gate = 'moving' then
+    select g.state into gate from partywall.gates as g where g.tenant_id = tenant for share;
+  end if;
   case gate
     when 'open', 'moving' then return tenant;
     when 'read_only' then raise exception using errcode = 'PW006', message = 'the tenant is read-only';
@@ -136,23 +149,20 @@ begin
 end
 $fn$;
 
--- The same tenant, for policies of commands that write.
-create function partywall.writable_tenant_id() returns uuid
-language sql volatile security definer
-begin atomic
-  select coalesce(
-    (
-      select c.tenant_id
-        from partywall.capabilities as c
-       where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
-         and c.expires_at > statement_timestamp()
-         and c.state = 'open'
-    ),
-    partywall.refuse_write()
-  );
-end;
-comment on function partywall.writable_tenant_id() is
-  'tenant_id() for commands that write: refuses while the gate is read-only or fenced, and locks the gate only while the tenant is moving.';
+-- `bound`, for policies of commands that write.
+create view partywall.bound_for_writing with (security_barrier = true) as
+select coalesce(
+         (
+           select c.tenant_id
+             from partywall.capabilities as c
+            where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
+              and c.expires_at > statement_timestamp()
+              and c.state = 'open'
+         ),
+         partywall.refuse_write()
+       ) as tenant_id;
+comment on view partywall.bound_for_writing is
+  'As partywall.bound, for commands that write: refuses while the gate is read-only or fenced, and locks the gate only while the tenant is moving.';
 
 -- For psql, BI tools and other languages. Our own lease sets the parameter itself: the check is in the policy.
 create function partywall.bind(capability text) returns uuid
@@ -281,8 +291,10 @@ begin atomic
 end;
 
 revoke execute on all functions in schema partywall from public;
+-- What a view calls is called with the reader's rights. Both refusals tell only of the capability that the caller has bound.
+grant select on partywall.bound, partywall.bound_for_writing to partywall_app;
 grant execute on function
-  partywall.tenant_id(), partywall.writable_tenant_id(), partywall.bind(text), partywall.uuidv7()
+  partywall.tenant_id(), partywall.refuse(), partywall.refuse_write(), partywall.bind(text), partywall.uuidv7()
   to partywall_app;
 grant execute on function
   partywall.issue(uuid[], interval, text), partywall.revoke(uuid[]), partywall.revoke_tenant(uuid), partywall.reap(integer)

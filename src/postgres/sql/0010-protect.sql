@@ -163,14 +163,15 @@ return coalesce(pg_partition_root(target), target);
 create function partywall.protect(target regclass, tenant_column name default 'tenant_id') returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
 as $fn$
 declare
   findings jsonb;
   here text := partywall.table_name(target);
   child regclass;
   column_is text := format('%I', tenant_column);
-  reads text := format('%I = (select partywall.tenant_id())', tenant_column);
-  writes text := format('%I = (select partywall.writable_tenant_id())', tenant_column);
+  reads text := format('%I = (select b.tenant_id from partywall.bound as b)', tenant_column);
+  writes text := format('%I = (select b.tenant_id from partywall.bound_for_writing as b)', tenant_column);
 begin
   select jsonb_agg(jsonb_build_object('rule', f.rule, 'object', f.object, 'problem', f.problem, 'fix', f.fix)) into findings
     from partywall.table_findings(target, tenant_column) as f;
