@@ -5,6 +5,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { InvalidInputError, NoTenantError, WrongTenantError } from '../errors.ts'
 import type { AuditTrail } from './audit-trail.ts'
+import { deepFreeze } from './deep-freeze.ts'
 import type { Tenant } from './tenant.ts'
 
 /** On whose behalf the code runs. `system` is partywall itself or a job without a person. */
@@ -37,6 +38,7 @@ export function createTenantContext(parts: {
 }): TenantContext {
   const { kind, id } = parts.actor ?? { kind: 'system', id: 'partywall' }
   return Object.freeze({
+    // A catalog's tenants are frozen all through; one that comes from elsewhere is from here on.
     tenant: deepFreeze(parts.tenant),
     // Copies: a caller who keeps the original can change the original only.
     actor: Object.freeze({ kind, id }),
@@ -178,14 +180,6 @@ export class TenantScope {
     })
     return pinned
   }
-}
-
-/** A catalog's tenants are frozen all through; one that comes from elsewhere is from here on. */
-function deepFreeze<T extends object>(value: T): T {
-  if (Object.isFrozen(value)) return value
-  Object.freeze(value)
-  for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) deepFreeze(part as object)
-  return value
 }
 
 type AnyGenerator = Generator<unknown, unknown, unknown> | AsyncGenerator<unknown, unknown, unknown>

@@ -1,0 +1,252 @@
+// The catalog in PostgreSQL. Reads go over the gatekeeper's login, writes over the migrator's: an application that only
+// serves tenants never holds the latter. Epoch, gate and notification are the tables' own triggers (sql/0002-catalog.sql).
+
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Catalog, NewTenant, TenantChangeListener, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from '../core/catalog.ts'
+import { deepFreeze } from '../core/deep-freeze.ts'
+import { type Json, parseTenantId, type Tenant, type TenantId, type TenantStatus } from '../core/tenant.ts'
+import { checkedEpoch, checkedListOptions, checkedNewTenant, checkedStatus, checkedTenantPatch } from '../core/tenant-input.ts'
+import { ConfigurationError, InvalidInputError, StaleTenantError, TenantExistsError, TenantNotFoundError } from '../errors.ts'
+import { CatalogWatch } from './catalog-watch.ts'
+import type { ControlConnection, ControlPool } from './control-pool.ts'
+
+export interface PostgresCatalogOptions {
+  /** The gatekeeper's login. */
+  readonly reader: ControlPool
+  /** The migrator's login. Without it tenants can be read, not changed. */
+  readonly writer?: ControlPool | undefined
+  /** For how long notifications are collected. Default 20. */
+  readonly watchDebounceMs?: number | undefined
+  /** The first wait before a broken watch connects again; it doubles up to 10 s. Default 100. */
+  readonly watchRetryMsMin?: number | undefined
+}
+
+/** @see Catalog */
+export class PostgresCatalog implements Catalog {
+  readonly #reader: ControlPool
+  readonly #writer: ControlPool | undefined
+  readonly #options: PostgresCatalogOptions
+
+  constructor(options: PostgresCatalogOptions) {
+    this.#reader = options.reader
+    this.#writer = options.writer
+    this.#options = options
+  }
+
+  async find(lookup: TenantLookup): Promise<Tenant | undefined> {
+    return await findTenant(this.#reader, lookup)
+  }
+
+  async create(input: NewTenant): Promise<Tenant> {
+    const tenant = checkedNewTenant(input)
+    return await this.#write(async (connection) => {
+      const [row] = await connection.query<{ id: TenantId }>(
+        `insert into partywall.tenants (id, slug, name, plan, region, isolation, features, settings, encryption_key_id)
+         values (coalesce($1::uuid, partywall.uuidv7()), $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9)
+         returning id`,
+        [
+          tenant.id,
+          tenant.slug,
+          tenant.name,
+          tenant.plan,
+          tenant.region,
+          tenant.isolation,
+          JSON.stringify(tenant.features),
+          JSON.stringify(tenant.settings),
+          tenant.encryptionKeyId,
+        ],
+      )
+      const { id } = row as { id: TenantId }
+      await addDomains(connection, id, tenant.domains)
+      return await existing(connection, id)
+    })
+  }
+
+  async update(id: TenantId, patch: TenantPatch, ifEpoch?: number): Promise<Tenant> {
+    parseTenantId(id)
+    const changed = checkedTenantPatch(patch)
+    const epoch = checkedEpoch(ifEpoch)
+    return await this.#write(async (connection) => {
+      const updated = await connection.query(
+        `update partywall.tenants as t
+            set slug = coalesce($2, t.slug),
+                name = coalesce($3, t.name),
+                plan = coalesce($4, t.plan),
+                region = coalesce($5, t.region),
+                features = coalesce($6::jsonb, t.features),
+                settings = coalesce($7::jsonb, t.settings),
+                encryption_key_id = coalesce($8, t.encryption_key_id)
+          where t.id = $1
+            and ($9::bigint is null or t.epoch = $9::bigint)
+         returning t.id`,
+        [
+          id,
+          changed.slug,
+          changed.name,
+          changed.plan,
+          changed.region,
+          changed.features && JSON.stringify(changed.features),
+          changed.settings && JSON.stringify(changed.settings),
+          changed.encryptionKeyId,
+          epoch,
+        ],
+      )
+      if (updated.length === 0) {
+        const tenant = await existing(connection, id)
+        throw new StaleTenantError(`Tenant ${id} is at epoch ${tenant.epoch}, not ${epoch}. Read it again and repeat the change.`)
+      }
+      if (changed.domains !== undefined) await replaceDomains(connection, id, changed.domains)
+      return await existing(connection, id)
+    })
+  }
+
+  async setStatus(id: TenantId, status: TenantStatus): Promise<Tenant> {
+    parseTenantId(id)
+    const checked = checkedStatus(status)
+    return await this.#write(async (connection) => {
+      await connection.query('update partywall.tenants as t set status = $2 where t.id = $1', [id, checked])
+      return await existing(connection, id)
+    })
+  }
+
+  async list(options: TenantListOptions = {}): Promise<TenantPage> {
+    const { limit, after, status, plan } = checkedListOptions(options)
+    const rows = await this.#reader.query<TenantRow>(
+      `${selectTenant}
+        where ($1::uuid is null or t.id > $1::uuid)
+          and ($2::text is null or t.status = $2::text)
+          and ($3::text is null or t.plan = $3::text)
+        order by t.id
+        limit $4`,
+      [after, status, plan, limit + 1],
+    )
+    const tenants = rows.slice(0, limit).map(tenantOf)
+    return { tenants, next: rows.length > limit ? tenants.at(-1)?.id : undefined }
+  }
+
+  async watch(listener: TenantChangeListener): Promise<() => Promise<void>> {
+    // A notification arrives in the socket's context, which is nobody's business.
+    const inOwnContext = AsyncLocalStorage.snapshot()
+    const watch = new CatalogWatch({
+      pool: this.#reader,
+      onChange: (ids) => inOwnContext(listener, ids),
+      debounceMs: this.#options.watchDebounceMs,
+      retryMsMin: this.#options.watchRetryMsMin,
+    })
+    try {
+      await watch.start()
+    } catch (error) {
+      await watch.close()
+      throw error
+    }
+    return () => watch.close()
+  }
+
+  async #write<T>(fn: (connection: ControlConnection) => Promise<T>): Promise<T> {
+    if (this.#writer === undefined) {
+      throw new ConfigurationError(
+        'Tenants cannot be changed over the login of partywall_gatekeeper. Give the connection URL of partywall_migrator too.',
+      )
+    }
+    try {
+      return await this.#writer.transaction(fn)
+    } catch (error) {
+      throw asCatalogError(error)
+    }
+  }
+}
+
+interface TenantRow {
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly plan: string
+  readonly region: string
+  readonly isolation: string
+  readonly status: string
+  readonly features: Record<string, Json>
+  readonly settings: Record<string, Json>
+  readonly domains: string[]
+  readonly encryption_key_id: string | null
+  readonly epoch: string
+  readonly created_at: Date
+  readonly updated_at: Date
+}
+
+const selectTenant = `
+  select t.id, t.slug, t.name, t.plan, t.region, t.isolation, t.status, t.features, t.settings,
+         array(select d.domain from partywall.tenant_domains as d where d.tenant_id = t.id order by d.domain) as domains,
+         t.encryption_key_id, t.epoch, t.created_at, t.updated_at
+    from partywall.tenants as t`
+
+async function findTenant(connection: ControlConnection, lookup: TenantLookup): Promise<Tenant | undefined> {
+  const [where, value] = condition(lookup)
+  const [row] = await connection.query<TenantRow>(`${selectTenant} where ${where}`, [value])
+  return row && tenantOf(row)
+}
+
+function condition(lookup: TenantLookup): readonly [where: string, value: string] {
+  switch (lookup.kind) {
+    case 'id':
+      return ['t.id = $1', lookup.id]
+    case 'slug':
+      return ['t.slug = $1', lookup.slug]
+    case 'domain':
+      return ['t.id = (select d.tenant_id from partywall.tenant_domains as d where d.domain = $1)', lookup.domain]
+  }
+}
+
+/** @throws {TenantNotFoundError} */
+async function existing(connection: ControlConnection, id: TenantId): Promise<Tenant> {
+  const tenant = await findTenant(connection, { kind: 'id', id })
+  if (tenant === undefined) throw new TenantNotFoundError(`There is no tenant ${id}.`)
+  return tenant
+}
+
+async function replaceDomains(connection: ControlConnection, id: TenantId, domains: readonly string[]): Promise<void> {
+  await connection.query('delete from partywall.tenant_domains as d where d.tenant_id = $1 and d.domain <> all ($2::text[])', [id, domains])
+  await addDomains(connection, id, domains)
+}
+
+/** Adds those that the tenant does not have yet; one that another tenant has breaks the primary key. */
+async function addDomains(connection: ControlConnection, id: TenantId, domains: readonly string[]): Promise<void> {
+  if (domains.length === 0) return
+  await connection.query(
+    `insert into partywall.tenant_domains (domain, tenant_id)
+     select new.domain, $1
+       from unnest($2::text[]) as new (domain)
+      where not exists (select 1 from partywall.tenant_domains as d where d.domain = new.domain and d.tenant_id = $1)
+      order by new.domain`,
+    [id, domains],
+  )
+}
+
+function tenantOf(row: TenantRow): Tenant {
+  return deepFreeze({
+    id: row.id as TenantId,
+    slug: row.slug as Tenant['slug'],
+    name: row.name,
+    plan: row.plan,
+    region: row.region,
+    isolation: row.isolation as Tenant['isolation'],
+    status: row.status as TenantStatus,
+    features: row.features,
+    settings: row.settings,
+    domains: row.domains,
+    encryptionKeyId: row.encryption_key_id ?? undefined,
+    epoch: Number(row.epoch),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  })
+}
+
+/** What the tables' constraints say, in the catalog's words. The value is not repeated: it may be another tenant's. */
+function asCatalogError(error: unknown): unknown {
+  const { code, constraint } = error as { readonly code?: unknown; readonly constraint?: unknown }
+  if (code === '23505') {
+    const what = constraint === 'tenants_slug_key' ? 'slug' : constraint === 'tenant_domains_pkey' ? 'domain' : 'id'
+    return new TenantExistsError(`A tenant with this ${what} exists already.`, { cause: error })
+  }
+  if (code === '23514') return new InvalidInputError(`The catalog refuses the value (${String(constraint)}).`, { cause: error })
+  return error
+}

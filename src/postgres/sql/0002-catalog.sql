@@ -1,0 +1,151 @@
+-- The catalog: which tenants there are, and the audit trail.
+-- Run as partywall_owner. The gatekeeper reads tenants and appends to the trail; the app has no privilege on anything here.
+
+create table partywall.tenants (
+  id uuid not null default partywall.uuidv7(),
+  slug text collate "C" not null,
+  name text not null,
+  plan text collate "C" not null default 'free',
+  region text collate "C" not null default 'default',
+  isolation text collate "C" not null default 'pooled',
+  status text collate "C" not null default 'active',
+  features jsonb not null default '{}',
+  settings jsonb not null default '{}',
+  encryption_key_id text,
+  epoch bigint not null default 1,
+  created_at timestamptz not null default clock_timestamp(),
+  updated_at timestamptz not null default clock_timestamp(),
+  changed_xid xid8 not null default pg_current_xact_id(),
+  constraint tenants_pkey primary key (id),
+  constraint tenants_slug_key unique (slug),
+  constraint tenants_slug_check check (slug ~ '^[a-z]([a-z0-9]|-(?=[a-z0-9])){0,47}$' and slug !~ '^pg-'),
+  constraint tenants_name_check check (length(name) between 1 and 200 and btrim(name) <> ''),
+  constraint tenants_plan_check check (plan ~ '^[a-z]([a-z0-9]|-(?=[a-z0-9])){0,47}$'),
+  constraint tenants_region_check check (region ~ '^[a-z]([a-z0-9]|-(?=[a-z0-9])){0,47}$'),
+  constraint tenants_isolation_check check (isolation in ('pooled', 'schema', 'database', 'server')),
+  constraint tenants_status_check check (status in ('active', 'suspended', 'offboarding')),
+  constraint tenants_features_check check (jsonb_typeof(features) = 'object' and octet_length(features::text) <= 524288),
+  constraint tenants_settings_check check (jsonb_typeof(settings) = 'object' and octet_length(settings::text) <= 524288),
+  constraint tenants_encryption_key_id_check check (length(encryption_key_id) between 1 and 200),
+  constraint tenants_epoch_check check (epoch >= 1)
+);
+create index tenants_changed_xid_idx on partywall.tenants (changed_xid);
+comment on table partywall.tenants is
+  'One row per tenant. Written by partywall_owner alone (through the migrator''s login), read by partywall_gatekeeper. The app may not touch it. A change of the status changes the gate in the same transaction; every change increments the epoch.';
+comment on column partywall.tenants.changed_xid is
+  'The transaction of the latest change: a watcher asks for what is not older than the horizon of its last look, so that a late commit is never missed.';
+
+create table partywall.tenant_domains (
+  domain text collate "C" not null,
+  tenant_id uuid not null,
+  constraint tenant_domains_pkey primary key (domain),
+  constraint tenant_domains_tenant_id_fkey foreign key (tenant_id) references partywall.tenants (id) on delete cascade,
+  constraint tenant_domains_domain_check check (length(domain) <= 253 and domain ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')
+);
+create index tenant_domains_tenant_id_idx on partywall.tenant_domains (tenant_id);
+comment on table partywall.tenant_domains is
+  'Host names of tenants'' own. Written by partywall_owner alone, together with the tenant''s row; read by partywall_gatekeeper. The app may not touch it.';
+
+-- Nobody has to remember to count: an operator's UPDATE in psql counts too.
+create function partywall.count_tenant_change() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $fn$
+begin
+  new.id := old.id;
+  new.created_at := old.created_at;
+  new.epoch := old.epoch + 1;
+  new.updated_at := clock_timestamp();
+  new.changed_xid := pg_current_xact_id();
+  return new;
+end
+$fn$;
+create trigger tenants_count_change before update on partywall.tenants
+  for each row execute function partywall.count_tenant_change();
+
+-- The gate follows the status in the same transaction, so that the database refuses at once, whatever any cache says.
+create function partywall.follow_tenant_status() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $fn$
+begin
+  perform partywall.set_gate(new.id, case new.status when 'active' then 'open' else 'suspended' end);
+  return null;
+end
+$fn$;
+create trigger tenants_open_gate after insert on partywall.tenants
+  for each row execute function partywall.follow_tenant_status();
+create trigger tenants_follow_status after update on partywall.tenants
+  for each row when (old.status is distinct from new.status) execute function partywall.follow_tenant_status();
+
+-- A wake-up and no more: anybody may listen, and anybody may send one. What changed is read from the table.
+create function partywall.announce_tenant_change() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $fn$
+begin
+  perform pg_notify('partywall_catalog', '');
+  return null;
+end
+$fn$;
+create trigger tenants_announce after insert or update or delete on partywall.tenants
+  for each statement execute function partywall.announce_tenant_change();
+
+grant select on partywall.tenants, partywall.tenant_domains to partywall_gatekeeper;
+
+create table partywall.audit_trail (
+  position bigint not null generated always as identity,
+  occurred_at timestamptz not null default clock_timestamp(),
+  action text collate "C" not null,
+  outcome text collate "C" not null,
+  actor_kind text collate "C",
+  actor_id text,
+  tenant_id uuid,
+  request_id text,
+  reason text,
+  details jsonb,
+  recorded_by name not null,
+  constraint audit_trail_pkey primary key (position),
+  constraint audit_trail_action_check check (length(action) <= 100 and action ~ '^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$'),
+  constraint audit_trail_outcome_check check (outcome in ('allowed', 'refused')),
+  constraint audit_trail_actor_check check (
+    (actor_kind is null and actor_id is null)
+    or (actor_kind in ('user', 'service', 'staff', 'system') and length(actor_id) <= 1000)
+  ),
+  constraint audit_trail_request_id_check check (length(request_id) <= 1000),
+  constraint audit_trail_reason_check check (length(reason) <= 1000),
+  constraint audit_trail_details_check check (jsonb_typeof(details) = 'object' and octet_length(details::text) <= 131072)
+);
+create index audit_trail_tenant_id_idx on partywall.audit_trail (tenant_id, position);
+comment on table partywall.audit_trail is
+  'Append-only, through partywall.record_audit() alone. partywall_gatekeeper may append and not read; partywall_owner may read; nobody may change or delete a row. The tenant may be gone, so there is no foreign key.';
+
+create function partywall.refuse_audit_change() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $fn$
+begin
+  raise exception using errcode = '42501', message = 'the audit trail is append-only';
+end
+$fn$;
+create trigger audit_trail_append_only before update or delete or truncate on partywall.audit_trail
+  for each statement execute function partywall.refuse_audit_change();
+
+create function partywall.record_audit(
+  action text, outcome text, actor_kind text, actor_id text, tenant_id uuid, request_id text, reason text, details jsonb
+) returns void
+language sql volatile security definer
+begin atomic
+  insert into partywall.audit_trail (action, outcome, actor_kind, actor_id, tenant_id, request_id, reason, details, recorded_by)
+  values (
+    record_audit.action, record_audit.outcome, record_audit.actor_kind, record_audit.actor_id, record_audit.tenant_id,
+    record_audit.request_id, record_audit.reason, record_audit.details, session_user
+  );
+end;
+comment on function partywall.record_audit(text, text, text, text, uuid, text, text, jsonb) is
+  'Appends one event to the audit trail. The login is recorded by the database itself.';
+revoke execute on function partywall.record_audit(text, text, text, text, uuid, text, text, jsonb) from public;
+revoke execute on function
+  partywall.count_tenant_change(), partywall.follow_tenant_status(), partywall.announce_tenant_change(), partywall.refuse_audit_change()
+  from public;
+grant execute on function partywall.record_audit(text, text, text, text, uuid, text, text, jsonb) to partywall_gatekeeper;
