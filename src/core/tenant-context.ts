@@ -60,6 +60,12 @@ type Scope = { readonly kind: 'tenant'; readonly context: TenantContext } | { re
 
 const reasonLengthMin = 10
 
+/**
+ * Runs `fn` in the context of this module's loading: outside every tenant's and every request's. For what many callers share
+ * (connections, lookups, timers), so that nothing keeps or sees the context of whoever happened to come first.
+ */
+export const runOutside: <T>(fn: () => T) => T = AsyncLocalStorage.snapshot()
+
 /** The ambient context of one tenancy. Two tenancies in a process do not see each other's. */
 export class TenantScope {
   readonly #storage = new AsyncLocalStorage<Scope>()

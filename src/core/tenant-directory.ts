@@ -8,12 +8,12 @@
 // A known and an unknown tenant take the same path and are remembered for the same time, so that how long an answer takes
 // does not tell one from the other.
 
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { LRUCache } from 'lru-cache'
 import { ClosedError, OverloadedError, TenantNotFoundError, TenantOffboardingError, TenantSuspendedError } from '../errors.ts'
 import type { Catalog, TenantLookup } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { parseTenantRef, type Tenant, type TenantId, type TenantRef } from './tenant.ts'
+import { runOutside } from './tenant-context.ts'
 import { parseTenantDomain } from './tenant-domain.ts'
 
 export interface TenantDirectoryOptions {
@@ -164,7 +164,7 @@ export class TenantDirectory {
       }
     }
     // A flight is shared, so it belongs to nobody: no caller's context may be seen by the catalog's callbacks.
-    const flight: Flight = { id: lookup.kind === 'id' ? lookup.id : undefined, promise: outside(ask), stale: false }
+    const flight: Flight = { id: lookup.kind === 'id' ? lookup.id : undefined, promise: runOutside(ask), stale: false }
     this.#flights.set(key, flight)
     return flight
   }
@@ -208,9 +208,6 @@ export function assertServed(tenant: Tenant): void {
       throw new TenantOffboardingError(`Tenant ${tenant.id} is being off-boarded.`)
   }
 }
-
-/** The context of this module's loading: outside every request. */
-const outside = AsyncLocalStorage.snapshot()
 
 /** Ids have no colon, and the kinds differ in their first letters: no two lookups share a key. */
 function keyOf(lookup: TenantLookup): string {

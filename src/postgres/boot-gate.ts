@@ -3,7 +3,7 @@
 
 import { BootRefusedError } from '../errors.ts'
 import type { ControlConnection } from './control-pool.ts'
-import { appSchema, roles } from './roles.ts'
+import { roles } from './roles.ts'
 
 /** One reason not to start. */
 export interface BootFinding {
@@ -39,7 +39,7 @@ export async function bootFindings(control: ControlConnection, appRole: string):
     functionRules,
     controlPlaneRules,
   ]
-  return await control.query<BootFinding>(parts.join('\nunion all\n'), [appRole, appSchema, roles.owner])
+  return await control.query<BootFinding>(parts.join('\nunion all\n'), [appRole, roles.owner])
 }
 
 /** @throws {BootRefusedError} with every finding, when there is one. */
@@ -66,7 +66,7 @@ export async function protectedTables(control: ControlConnection): Promise<reado
   )
 }
 
-// $1 the app's role, $2 the app's schema, $3 the owner. Columns of every part: rule, object, problem, fix.
+// $1 the app's role, $2 the owner. Columns of every part: rule, object, problem, fix.
 
 const roleRules = `
   select 'role_attributes' as rule, r.rolname::text as object,
@@ -76,16 +76,16 @@ const roleRules = `
            case when r.rolreplication then 'REPLICATION' end)) as problem,
          format('alter role %I nosuperuser nobypassrls nocreaterole nocreatedb noreplication;', r.rolname) as fix
     from pg_catalog.pg_roles as r
-   where r.rolname = $1 and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication)
+   where r.rolname = $1::name and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication)
   union all
   select 'owner_attributes', r.rolname::text,
          format('The owner %I can log in, is a superuser or bypasses row-level security.', r.rolname),
          format('alter role %I nologin nosuperuser nobypassrls;', r.rolname)
     from pg_catalog.pg_roles as r
-   where r.rolname = $3 and (r.rolcanlogin or r.rolsuper or r.rolbypassrls)
+   where r.rolname = $2::name and (r.rolcanlogin or r.rolsuper or r.rolbypassrls)
   union all
   select 'role_identity', $1::text, 'The app and the gatekeeper use the same login: injected SQL could issue capabilities.', null
-   where $1 = current_user or $1 = $3`
+   where $1::name = current_user or $1::name = $2::name`
 
 const membershipRules = `
   select 'membership', m.rolname::text, format('The app''s login is a member of %I and can act as it.', m.rolname),
@@ -93,38 +93,38 @@ const membershipRules = `
     from pg_catalog.pg_roles as a
     join pg_catalog.pg_auth_members as am on am.member = a.oid
     join pg_catalog.pg_roles as m on m.oid = am.roleid
-   where a.rolname = $1`
+   where a.rolname = $1::name`
 
 const ownershipRules = `
   select 'ownership', format('%I.%I', n.nspname, c.relname), format('The app''s login owns %I.%I and could switch its policies off.', n.nspname, c.relname),
-         format('alter table %I.%I owner to %I;', n.nspname, c.relname, $3)
+         format('alter table %I.%I owner to %I;', n.nspname, c.relname, $2::name)
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-   where pg_get_userbyid(c.relowner) = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+   where c.oid >= 16384 and pg_get_userbyid(c.relowner) = $1::name and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
   union all
   select 'ownership', p.oid::regprocedure::text, format('The app''s login owns the function %s.', p.oid::regprocedure),
-         format('alter function %s owner to %I;', p.oid::regprocedure, $3)
+         format('alter function %s owner to %I;', p.oid::regprocedure, $2::name)
     from pg_catalog.pg_proc as p
-   where pg_get_userbyid(p.proowner) = $1
+   where p.oid >= 16384 and pg_get_userbyid(p.proowner) = $1::name
   union all
-  select 'ownership', n.nspname::text, format('The app''s login owns the schema %I.', n.nspname), format('alter schema %I owner to %I;', n.nspname, $3)
+  select 'ownership', n.nspname::text, format('The app''s login owns the schema %I.', n.nspname), format('alter schema %I owner to %I;', n.nspname, $2::name)
     from pg_catalog.pg_namespace as n
-   where pg_get_userbyid(n.nspowner) = $1`
+   where n.oid >= 16384 and pg_get_userbyid(n.nspowner) = $1::name`
 
 const databaseRules = `
   select 'create_privilege', n.nspname::text, format('The app may create objects in the schema %I.', n.nspname),
-         format('revoke create on schema %I from public, %I;', n.nspname, $1)
+         format('revoke create on schema %I from public, %I;', n.nspname, $1::name)
     from pg_catalog.pg_namespace as n
-   where n.nspname !~ '^pg_(toast|temp)' and has_schema_privilege($1, n.oid, 'create')
+   where n.nspname !~ '^pg_(toast|temp)' and has_schema_privilege($1::name, n.oid, 'create')
   union all
   select 'database_privilege', d.datname::text, 'The app may create schemas or temporary tables, which can shadow its own.',
-         format('revoke create, temporary on database %I from public, %I;', d.datname, $1)
+         format('revoke create, temporary on database %I from public, %I;', d.datname, $1::name)
     from pg_catalog.pg_database as d
-   where d.datname = current_database() and (has_database_privilege($1, d.oid, 'create') or has_database_privilege($1, d.oid, 'temporary'))
+   where d.datname = current_database() and (has_database_privilege($1::name, d.oid, 'create') or has_database_privilege($1::name, d.oid, 'temporary'))
   union all
   select 'parameter_privilege', 'session_replication_role', 'The app may set session_replication_role, which switches constraints and triggers off.',
-         format('revoke set on parameter session_replication_role from public, %I;', $1)
-   where has_parameter_privilege($1, 'session_replication_role', 'set')`
+         format('revoke set on parameter session_replication_role from public, %I;', $1::name)
+   where has_parameter_privilege($1::name, 'session_replication_role', 'set')`
 
 /** Tables that the app can reach, outside PostgreSQL's own schemas. */
 const reachableTables = `
@@ -134,9 +134,9 @@ const reachableTables = `
      where c.relkind in ('r', 'p')
        and n.nspname not in ('pg_catalog', 'information_schema')
        and n.nspname !~ '^pg_(toast|temp)'
-       and has_schema_privilege($1, n.oid, 'usage')
-       and (has_table_privilege($1, c.oid, 'select, insert, update, delete, truncate, references, trigger')
-         or has_any_column_privilege($1, c.oid, 'select, insert, update, references'))`
+       and has_schema_privilege($1::name, n.oid, 'usage')
+       and (has_table_privilege($1::name, c.oid, 'select, insert, update, delete, truncate, references, trigger')
+         or has_any_column_privilege($1::name, c.oid, 'select, insert, update, references'))`
 
 const tableRules = `
   select 'unprotected_table', t.name,
@@ -153,16 +153,16 @@ const tableRules = `
      and exists (select from partywall.protected_tables as p where p.table_name = t.name)
   union all
   select 'table_privilege', t.name, format('The app may TRUNCATE %s, reference it or put triggers on it.', t.name),
-         format('revoke truncate, references, trigger on %s from public, %I;', t.name, $1)
+         format('revoke truncate, references, trigger on %s from public, %I;', t.name, $1::name)
     from (${reachableTables}) as t
-   where has_table_privilege($1, t.oid, 'truncate, references, trigger')
+   where has_table_privilege($1::name, t.oid, 'truncate, references, trigger')
   union all
   select 'global_table_written', t.name, format('The app may write %s, which is declared global: one tenant would write for all.', t.name),
-         format('revoke insert, update, delete on %s from public, %I;', t.name, $1)
+         format('revoke insert, update, delete on %s from public, %I;', t.name, $1::name)
     from (${reachableTables}) as t
     join partywall.global_tables as g on g.table_name = t.name
-   where has_table_privilege($1, t.oid, 'insert, update, delete')
-      or has_any_column_privilege($1, t.oid, 'insert, update')
+   where has_table_privilege($1::name, t.oid, 'insert, update, delete')
+      or has_any_column_privilege($1::name, t.oid, 'insert, update')
   union all
   select 'tenant_column', p.table_name, format('%s: %I is gone, or may be null.', p.table_name, p.tenant_column),
          format('alter table %s alter column %I set not null;', p.table_name, p.tenant_column)
@@ -214,12 +214,12 @@ const viewRules = `
            else format('The foreign table %I.%I cannot carry policies.', n.nspname, c.relname) end,
          case c.relkind
            when 'v' then format('alter view %I.%I set (security_invoker = true);', n.nspname, c.relname)
-           else format('revoke all on %I.%I from public, %I;', n.nspname, c.relname, $1) end
+           else format('revoke all on %I.%I from public, %I;', n.nspname, c.relname, $1::name) end
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
    where n.nspname not in ('pg_catalog', 'information_schema', 'partywall')
-     and has_schema_privilege($1, n.oid, 'usage')
-     and (has_table_privilege($1, c.oid, 'select, insert, update, delete') or has_any_column_privilege($1, c.oid, 'select'))
+     and has_schema_privilege($1::name, n.oid, 'usage')
+     and (has_table_privilege($1::name, c.oid, 'select, insert, update, delete') or has_any_column_privilege($1::name, c.oid, 'select'))
      and (c.relkind in ('m', 'f')
        or (c.relkind = 'v' and not coalesce((select option_value::boolean from pg_options_to_table(c.reloptions) where option_name = 'security_invoker'), false)
            and not exists (select from pg_catalog.pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')))`
@@ -227,36 +227,36 @@ const viewRules = `
 const functionRules = `
   select 'definer_function', p.oid::regprocedure::text,
          format('The app may call %s, which runs with the rights of %I.', p.oid::regprocedure, pg_get_userbyid(p.proowner)),
-         format('revoke execute on function %s from public, %I;', p.oid::regprocedure, $1)
+         format('revoke execute on function %s from public, %I;', p.oid::regprocedure, $1::name)
     from pg_catalog.pg_proc as p
     join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
    where p.prosecdef
      and n.nspname not in ('pg_catalog', 'information_schema', 'partywall')
-     and has_schema_privilege($1, n.oid, 'usage')
-     and has_function_privilege($1, p.oid, 'execute')
-     and (select r.rolsuper or r.rolbypassrls or not c.forced from pg_catalog.pg_roles as r, lateral (select pg_get_userbyid(p.proowner) = $3 as forced) as c where r.oid = p.proowner)
+     and has_schema_privilege($1::name, n.oid, 'usage')
+     and has_function_privilege($1::name, p.oid, 'execute')
+     and (select r.rolsuper or r.rolbypassrls or not c.forced from pg_catalog.pg_roles as r, lateral (select pg_get_userbyid(p.proowner) = $2::name as forced) as c where r.oid = p.proowner)
   union all
   select 'denied_function', p.oid::regprocedure::text, format('The app may call %s, which runs SQL text or keeps state past the lease.', p.oid::regprocedure),
-         format('revoke execute on function %s from public, %I;', p.oid::regprocedure, $1)
+         format('revoke execute on function %s from public, %I;', p.oid::regprocedure, $1::name)
     from pg_catalog.pg_proc as p
    where p.pronamespace = 'pg_catalog'::regnamespace
      and p.proname in ('query_to_xml', 'pg_read_file', 'pg_read_binary_file', 'pg_ls_dir', 'lo_import', 'lo_export', 'pg_terminate_backend')
-     and has_function_privilege($1, p.oid, 'execute')`
+     and has_function_privilege($1::name, p.oid, 'execute')`
 
 const controlPlaneRules = `
   select 'control_plane', format('%I.%I', n.nspname, c.relname), format('The app may read or write %I.%I.', n.nspname, c.relname),
-         format('revoke all on %I.%I from public, %I;', n.nspname, c.relname, $1)
+         format('revoke all on %I.%I from public, %I;', n.nspname, c.relname, $1::name)
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
    where n.nspname = 'partywall'
      and c.relkind in ('r', 'p', 'v', 'm')
-     and (has_table_privilege($1, c.oid, 'select, insert, update, delete') or has_any_column_privilege($1, c.oid, 'select, insert, update'))
-     and not (c.relname in ('bound', 'bound_for_writing') and not has_table_privilege($1, c.oid, 'insert, update, delete'))
+     and (has_table_privilege($1::name, c.oid, 'select, insert, update, delete') or has_any_column_privilege($1::name, c.oid, 'select, insert, update'))
+     and not (c.relname in ('bound', 'bound_for_writing') and not has_table_privilege($1::name, c.oid, 'insert, update, delete'))
   union all
   select 'control_plane', p.oid::regprocedure::text, format('The app may call %s.', p.oid::regprocedure),
-         format('revoke execute on function %s from public, %I;', p.oid::regprocedure, $1)
+         format('revoke execute on function %s from public, %I;', p.oid::regprocedure, $1::name)
     from pg_catalog.pg_proc as p
    where p.pronamespace = 'partywall'::regnamespace
      and p.prosecdef
      and p.proname not in ('tenant_id', 'refuse', 'refuse_write', 'bind')
-     and has_function_privilege($1, p.oid, 'execute')`
+     and has_function_privilege($1::name, p.oid, 'execute')`

@@ -4,6 +4,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
 import type { TenantId } from '../core/tenant.ts'
+import { runOutside } from '../core/tenant-context.ts'
 import {
   CapabilityLimitError,
   ClosedError,
@@ -166,7 +167,7 @@ export class Capabilities {
     if (!this.#isScheduled) {
       this.#isScheduled = true
       // After this turn of the event loop, so that all who ask in it share one round trip.
-      setImmediate(() => void this.#issuePending())
+      runOutside(() => setImmediate(() => void this.#issuePending()))
     }
     return waiter.promise
   }

@@ -3,6 +3,7 @@
 
 import pg from 'pg'
 import type { Clock } from '../core/clock.ts'
+import { runOutside } from '../core/tenant-context.ts'
 import { ClosedError, DatabaseUnavailableError } from '../errors.ts'
 import { Connection, type ConnectionConfig } from './connection.ts'
 import { isConnectionFailure } from './control-pool.ts'
@@ -112,7 +113,8 @@ export class ConnectionPool {
 
   async #open(): Promise<Connection> {
     try {
-      const connection = await Connection.open(this.#config)
+      // A connection serves many tenants: its socket must not keep the context of the first.
+      const connection = await runOutside(() => Connection.open(this.#config))
       connection.openedAt = this.#clock.monotonic()
       connection.usedAt = connection.openedAt
       connection.onBroken = () => this.#drop(connection)

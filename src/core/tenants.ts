@@ -1,0 +1,149 @@
+// Tenants as the application sees them: found through the cache, changed through the catalog.
+
+import { InvalidInputError, TenantNotFoundError } from '../errors.ts'
+import type { AuditTrail } from './audit-trail.ts'
+import type { Catalog, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from './catalog.ts'
+import {
+  type Isolation,
+  type Json,
+  parseTenantId,
+  parseTenantRef,
+  parseTenantSlug,
+  type Tenant,
+  type TenantId,
+  type TenantRef,
+  type TenantStatus,
+} from './tenant.ts'
+import type { Actor, TenantScope } from './tenant-context.ts'
+import type { TenantDirectory } from './tenant-directory.ts'
+
+/** A tenant to be created. Text is parsed; nothing is folded. */
+export interface CreateTenantInput {
+  readonly id?: string | undefined
+  readonly slug: string
+  readonly name: string
+  readonly plan?: string | undefined
+  readonly region?: string | undefined
+  readonly isolation?: Isolation | undefined
+  readonly features?: Readonly<Record<string, Json>> | undefined
+  readonly settings?: Readonly<Record<string, Json>> | undefined
+  readonly domains?: readonly string[] | undefined
+  readonly encryptionKeyId?: string | undefined
+}
+
+/** What may be changed. Absent means unchanged. */
+export interface UpdateTenantInput extends Omit<TenantPatch, 'slug'> {
+  readonly slug?: string | undefined
+}
+
+/** Who changes a tenant's status, and why: both are recorded. */
+export interface StatusChange {
+  readonly reason: string
+  readonly actor?: Actor | undefined
+}
+
+/** The tenants of a tenancy. */
+export class Tenants {
+  readonly #catalog: Catalog
+  readonly #directory: TenantDirectory
+  readonly #auditTrail: AuditTrail
+  readonly #scope: TenantScope
+
+  constructor(parts: {
+    readonly catalog: Catalog
+    readonly directory: TenantDirectory
+    readonly auditTrail: AuditTrail
+    readonly scope: TenantScope
+  }) {
+    this.#catalog = parts.catalog
+    this.#directory = parts.directory
+    this.#auditTrail = parts.auditTrail
+    this.#scope = parts.scope
+  }
+
+  /** A tenant by id, slug or domain, whatever its status; from the cache if it is there. */
+  async find(lookup: TenantLookup): Promise<Tenant | undefined> {
+    return await this.#directory.find(lookup)
+  }
+
+  /**
+   * A tenant that may be served.
+   *
+   * @throws {InvalidTenantRefError} {@link TenantNotFoundError} {@link TenantSuspendedError} {@link TenantOffboardingError}
+   */
+  async get(ref: TenantRef): Promise<Tenant> {
+    return await this.#directory.get(ref)
+  }
+
+  /** Tenants in the order of their ids, a page at a time, past the cache. */
+  async list(options?: TenantListOptions): Promise<TenantPage> {
+    return await this.#catalog.list(options)
+  }
+
+  /**
+   * Creates a tenant and opens its gate.
+   *
+   * @throws {InvalidTenantRefError} {@link InvalidInputError} when the input is not valid.
+   * @throws {TenantExistsError} when the id, slug or a domain is taken.
+   */
+  async create(input: CreateTenantInput): Promise<Tenant> {
+    const { id, slug, ...rest } = input
+    const tenant = await this.#catalog.create({
+      ...rest,
+      slug: parseTenantSlug(slug),
+      ...(id === undefined ? {} : { id: parseTenantId(id) }),
+    })
+    this.#directory.invalidate(tenant.id)
+    return tenant
+  }
+
+  /** Changes a tenant. @throws {TenantNotFoundError} {@link TenantExistsError} {@link StaleTenantError} */
+  async update(ref: TenantRef, input: UpdateTenantInput, ifEpoch?: number): Promise<Tenant> {
+    const { slug, ...rest } = input
+    const patch: TenantPatch = slug === undefined ? rest : { ...rest, slug: parseTenantSlug(slug) }
+    const tenant = await this.#catalog.update(await this.#idOf(ref), patch, ifEpoch)
+    this.#directory.invalidate(tenant.id)
+    return tenant
+  }
+
+  /**
+   * Suspends a tenant. When it resolves, the database refuses the tenant's statements, in every process.
+   *
+   * @throws {InvalidInputError} without a reason. {@link TenantNotFoundError}
+   */
+  async suspend(ref: TenantRef, change: StatusChange): Promise<Tenant> {
+    return await this.#setStatus(ref, 'suspended', 'tenant.suspend', change)
+  }
+
+  /** Lets a suspended tenant in again. */
+  async resume(ref: TenantRef, change: StatusChange): Promise<Tenant> {
+    return await this.#setStatus(ref, 'active', 'tenant.resume', change)
+  }
+
+  async #setStatus(ref: TenantRef, status: TenantStatus, action: string, change: StatusChange): Promise<Tenant> {
+    if (typeof change?.reason !== 'string' || change.reason.trim() === '')
+      throw new InvalidInputError(`${action} needs a reason: it is read by auditors.`)
+    const id = await this.#idOf(ref)
+    const tenant = await this.#catalog.setStatus(id, status)
+    this.#directory.invalidate(id)
+    const ambient = this.#scope.tryCurrent()
+    await this.#auditTrail.record({
+      action,
+      outcome: 'allowed',
+      actor: change.actor ?? ambient?.actor ?? { kind: 'system', id: 'partywall' },
+      tenantId: id,
+      requestId: ambient?.requestId,
+      reason: change.reason.trim(),
+    })
+    return tenant
+  }
+
+  /** Past the cache: a change is made to what is there, not to what was. */
+  async #idOf(ref: TenantRef): Promise<TenantId> {
+    const lookup = parseTenantRef(ref)
+    if (lookup.kind === 'id') return lookup.id
+    const tenant = await this.#catalog.find(lookup)
+    if (tenant === undefined) throw new TenantNotFoundError(`There is no tenant ${ref}.`)
+    return tenant.id
+  }
+}

@@ -1,0 +1,323 @@
+// createTenancy(): the one place where the parts are joined. It wires, and decides nothing else.
+
+import type { ApiKeys } from './core/api-keys.ts'
+import type { AuditTrail } from './core/audit-trail.ts'
+import { type Clock, systemClock } from './core/clock.ts'
+import { FairQueue, type FairQueueStats } from './core/fair-queue.ts'
+import type { FairQueueOptions } from './core/fair-queue-bounds.ts'
+import type { TenantRef } from './core/tenant.ts'
+import {
+  type AcrossTenantsOptions,
+  type Actor,
+  createTenantContext,
+  type TenantContext,
+  TenantScope,
+  type Trace,
+} from './core/tenant-context.ts'
+import { TenantDirectory } from './core/tenant-directory.ts'
+import { Tenants } from './core/tenants.ts'
+import { ClosedError, ConfigurationError } from './errors.ts'
+import { PostgresApiKeys } from './postgres/api-keys.ts'
+import { PostgresAuditTrail } from './postgres/audit-trail.ts'
+import { assertSafe, type ProtectedTable, protectedTables } from './postgres/boot-gate.ts'
+import { assertSealed } from './postgres/canary.ts'
+import { Capabilities, type Capability } from './postgres/capabilities.ts'
+import { PostgresCatalog } from './postgres/catalog.ts'
+import { ControlPool } from './postgres/control-pool.ts'
+import type { QueryOptions } from './postgres/lease.ts'
+import { Leases } from './postgres/lease.ts'
+import { ConnectionPool } from './postgres/pool.ts'
+import type { QueryResult } from './postgres/result.ts'
+import { TenantHandle } from './postgres/tenant-handle.ts'
+import type { StreamOptions, TenantTransaction, TransactionOptions } from './postgres/transaction.ts'
+import type { CacheStore } from './resources/cache/cache.ts'
+import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
+import { type TenantCache, TenantCaches } from './resources/cache/tenant-cache.ts'
+
+/** What a plan means for the queue. */
+export interface PlanLimits {
+  /** Share of the pool relative to other tenants. Default 1. */
+  readonly weight?: number | undefined
+}
+
+export interface TenancyOptions {
+  /** URL of the gatekeeper's login: it reads the catalog and issues capabilities. */
+  readonly catalog: string
+  /** URL of the app's login: it runs your SQL, behind the wall. */
+  readonly database: string
+  /** URL of the migrator's login. Only a process that creates, changes or suspends tenants needs it. */
+  readonly admin?: string | undefined
+  readonly pool?:
+    | {
+        /** Connections of the app's login, at most. Default 10. */
+        readonly connectionsMax?: number | undefined
+        /** Keep prepared statements on the server. Set false behind PgBouncer older than 1.21. Default true. */
+        readonly prepare?: boolean | undefined
+        /** Default 10,000. */
+        readonly connectTimeoutMs?: number | undefined
+        /** Default 300,000. */
+        readonly idleTimeoutMs?: number | undefined
+        /** Default 3,600,000. */
+        readonly lifetimeMs?: number | undefined
+      }
+    | undefined
+  /** Bounds of the fair queue before the pool. */
+  readonly admission?: Omit<FairQueueOptions, 'slots' | 'clock'> | undefined
+  /** The longest that a statement may run. At most, and by default, 30,000: the limit of the app's role. */
+  readonly statementTimeoutMs?: number | undefined
+  /** How long a capability lives: 1,000 to 3,600,000; default 300,000. */
+  readonly capabilityTtlMs?: number | undefined
+  /** How long a tenant is believed without asking the catalog again. Suspension does not depend on it. Default 10,000. */
+  readonly tenantTtlMs?: number | undefined
+  /** Limits by the name of the plan. */
+  readonly plans?: Readonly<Record<string, PlanLimits>> | undefined
+  /** Where cached values are kept. Default: this process's memory. */
+  readonly cache?: CacheStore | undefined
+  /** Where refusals and dangerous acts are recorded. Default: the catalog's database. */
+  readonly auditTrail?: AuditTrail | undefined
+  /** Shown in pg_stat_activity. Default `partywall`. */
+  readonly applicationName?: string | undefined
+  readonly clock?: Clock | undefined
+}
+
+/** On whose behalf `run` works. */
+export interface RunOptions {
+  readonly actor?: Actor | undefined
+  readonly requestId?: string | undefined
+  readonly trace?: Trace | undefined
+}
+
+/** How busy a tenancy is. */
+export interface TenancyStats {
+  readonly queue: FairQueueStats
+  readonly connections: { readonly open: number; readonly idle: number }
+  readonly capabilities: number
+}
+
+/** Everything that is open, in the order of opening. */
+interface Parts {
+  readonly reader: ControlPool
+  readonly writer: ControlPool | undefined
+  readonly directory: TenantDirectory
+  readonly capabilities: Capabilities
+  readonly pool: ConnectionPool
+  readonly queue: FairQueue
+  readonly leases: Leases
+  readonly caches: TenantCaches
+}
+
+/** Tenants, their context, and the doors to their data. Made by {@link createTenancy}. */
+export class Tenancy {
+  readonly scope: TenantScope
+  readonly tenants: Tenants
+  readonly auditTrail: AuditTrail
+  readonly apiKeys: ApiKeys
+  readonly #parts: Parts
+  #isClosed = false
+
+  /** @internal */
+  constructor(
+    parts: Parts & { readonly scope: TenantScope; readonly tenants: Tenants; readonly auditTrail: AuditTrail; readonly apiKeys: ApiKeys },
+  ) {
+    this.scope = parts.scope
+    this.tenants = parts.tenants
+    this.auditTrail = parts.auditTrail
+    this.apiKeys = parts.apiKeys
+    this.#parts = parts
+  }
+
+  /**
+   * Runs `fn` for a tenant, given by id or slug: for jobs, scripts and tests. Requests come through the middleware.
+   *
+   * @example
+   * ```ts
+   * await tenancy.run('acme', async () => {
+   *   const { rows } = await tenancy.query('select title from documents where id = $1', [id])
+   * })
+   * ```
+   *
+   * @throws {TenantNotFoundError} {@link TenantSuspendedError} {@link TenantOffboardingError} {@link InvalidTenantRefError}
+   * @throws {WrongTenantError} inside another tenant's scope.
+   */
+  async run<T>(tenant: TenantRef, fn: (context: TenantContext) => T | Promise<T>, options: RunOptions = {}): Promise<T> {
+    const context = createTenantContext({ tenant: await this.tenants.get(tenant), ...options })
+    return await this.scope.run(context, async (inside) => await fn(inside))
+  }
+
+  /** The context of now. @throws {NoTenantError} */
+  current(): TenantContext {
+    return this.scope.current()
+  }
+
+  /** The context of now, or undefined. */
+  tryCurrent(): TenantContext | undefined {
+    return this.scope.tryCurrent()
+  }
+
+  /** `fn`, refusing to run without a tenant; see {@link TenantScope.requireTenant}. Also a decorator for methods. */
+  requireTenant<This, Args extends unknown[], Result>(
+    fn: (this: This, ...args: Args) => Result,
+    decorator?: ClassMethodDecoratorContext,
+  ): (this: This, ...args: Args) => Result {
+    return this.scope.requireTenant(fn, decorator)
+  }
+
+  /** `fn`, to be called later, in the context of now: for timers, emitters and queues. @throws {NoTenantError} */
+  bind<This, Args extends unknown[], Result>(fn: (this: This, ...args: Args) => Result): (this: This, ...args: Args) => Result {
+    return this.scope.bind(fn)
+  }
+
+  /** Danger: the licence to enter several tenants, one after another. Audited. @throws {InvalidInputError} without a reason. */
+  async acrossTenants<T>(options: AcrossTenantsOptions, fn: () => T | Promise<T>): Promise<T> {
+    return await this.scope.acrossTenants(options, fn)
+  }
+
+  /** The doors to one tenant's data, by an explicit context; it is checked against the ambient one. @throws {WrongTenantError} */
+  for(context: TenantContext): TenantHandle {
+    if (this.#isClosed) throw new ClosedError('The tenancy is closed.')
+    return new TenantHandle(this.#parts.leases, this.scope.check(context))
+  }
+
+  /**
+   * Runs one statement for the tenant in context, in one round trip.
+   *
+   * @throws {NoTenantError} outside every tenant. See {@link TenantHandle.query} for the rest.
+   */
+  async query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<QueryResult<Row>> {
+    return await this.for(this.current()).query<Row>(text, values, options)
+  }
+
+  /** Runs `fn` in a transaction of the tenant in context. See {@link TenantHandle.transaction}. */
+  async transaction<T>(fn: (tx: TenantTransaction) => Promise<T>, options?: TransactionOptions): Promise<T> {
+    return await this.for(this.current()).transaction(fn, options)
+  }
+
+  /** Reads a large result in pieces, in a read-only transaction of its own. See {@link TenantHandle.stream}. */
+  stream<Row = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+    options?: StreamOptions,
+  ): AsyncGenerator<Row, void, void> {
+    return this.for(this.current()).stream<Row>(text, values, options)
+  }
+
+  /** The cache of the tenant in context. There is no unscoped one. */
+  cache(): TenantCache {
+    return this.#parts.caches.for(this.current())
+  }
+
+  /**
+   * A short-lived capability for one tenant, for psql, BI tools and other languages: `select partywall.bind('…')`. Audited.
+   *
+   * @param options `ttlMs` 1,000 to 3,600,000, default 60,000.
+   */
+  async issueCapability(
+    tenant: TenantRef,
+    options: { readonly ttlMs?: number | undefined; readonly reason: string; readonly actor?: Actor | undefined },
+  ): Promise<Capability> {
+    const { id } = await this.tenants.get(tenant)
+    await this.auditTrail.record({
+      action: 'capability.issue',
+      outcome: 'allowed',
+      actor: options.actor ?? { kind: 'system', id: 'partywall' },
+      tenantId: id,
+      requestId: this.tryCurrent()?.requestId,
+      reason: options.reason,
+    })
+    return await this.#parts.capabilities.issue(id, options.ttlMs ?? 60_000)
+  }
+
+  /** The tables behind the wall, read anew. */
+  async protectedTables(): Promise<readonly ProtectedTable[]> {
+    return await protectedTables(this.#parts.reader)
+  }
+
+  stats(): TenancyStats {
+    const { queue, pool, capabilities } = this.#parts
+    return { queue: queue.stats(), connections: { open: pool.size, idle: pool.idleCount }, capabilities: capabilities.size }
+  }
+
+  /** Refuses new work, lets what runs finish, revokes this process's capabilities, closes every connection. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await closeParts(this.#parts)
+  }
+}
+
+/**
+ * Opens a tenancy: connects, checks that the database keeps the promises, and refuses to start if it does not.
+ *
+ * @example
+ * ```ts
+ * const tenancy = await createTenancy({ catalog: process.env.PARTYWALL_CATALOG_URL!, database: process.env.DATABASE_URL! })
+ * ```
+ *
+ * @throws {BootRefusedError} with each finding and the SQL that mends it.
+ * @throws {DatabaseUnavailableError} {@link ConfigurationError}
+ */
+export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
+  if (!options.catalog || !options.database) {
+    throw new ConfigurationError('createTenancy() needs two URLs: catalog (the gatekeeper’s login) and database (the app’s login).')
+  }
+  const clock = options.clock ?? systemClock
+  const applicationName = options.applicationName ?? 'partywall'
+  const reader = new ControlPool({ connectionString: options.catalog, applicationName: `${applicationName} gatekeeper` })
+  const writer =
+    options.admin === undefined
+      ? undefined
+      : new ControlPool({ connectionString: options.admin, applicationName: `${applicationName} admin` })
+  try {
+    const appRole = await assertSealed({ reader, database: options.database, applicationName })
+    await assertSafe(reader, appRole)
+    return await join(options, { clock, applicationName, reader, writer })
+  } catch (error) {
+    await reader.close()
+    await writer?.close()
+    throw error
+  }
+}
+
+async function join(
+  options: TenancyOptions,
+  base: { readonly clock: Clock; readonly applicationName: string; readonly reader: ControlPool; readonly writer: ControlPool | undefined },
+): Promise<Tenancy> {
+  const { clock, applicationName, reader, writer } = base
+  const auditTrail = options.auditTrail ?? new PostgresAuditTrail(reader)
+  const scope = new TenantScope(auditTrail)
+  const catalog = new PostgresCatalog({ reader, writer })
+  const directory = await TenantDirectory.open({ catalog, clock, ttlMs: options.tenantTtlMs })
+  const capabilities = new Capabilities({
+    control: reader,
+    clock,
+    ttlMs: options.capabilityTtlMs,
+    issuedTo: `${applicationName} ${process.pid}`,
+  })
+  const { connectionsMax = 10, ...poolOptions } = options.pool ?? {}
+  const pool = new ConnectionPool({ connectionString: options.database, clock, applicationName, ...poolOptions })
+  const queue = new FairQueue({ ...options.admission, slots: connectionsMax, clock })
+  const weights = new Map(Object.entries(options.plans ?? {}).map(([plan, limits]) => [plan, limits.weight ?? 1]))
+  const leases = new Leases({
+    pool,
+    queue,
+    capabilities,
+    clock,
+    weight: ({ tenant }) => weights.get(tenant.plan) ?? 1,
+    statementTimeoutMs: options.statementTimeoutMs,
+    onRefused: (id) => directory.invalidate(id),
+  })
+  const caches = new TenantCaches({ store: options.cache ?? new MemoryCacheStore() })
+  const tenants = new Tenants({ catalog, directory, auditTrail, scope })
+  const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
+  return new Tenancy({ reader, writer, directory, capabilities, pool, queue, leases, caches, scope, tenants, auditTrail, apiKeys })
+}
+
+async function closeParts(parts: Parts): Promise<void> {
+  parts.queue.close()
+  await parts.directory.close()
+  parts.pool.close()
+  // A database that is down cannot revoke; the capabilities expire by themselves.
+  await parts.capabilities.close().catch(() => {})
+  await parts.reader.close()
+  await parts.writer?.close()
+}
