@@ -30,6 +30,9 @@ interface PostmasterOptions {
   readonly logDescriptor: number
 }
 
+/** How long a process that is just ending (Ctrl-C, then started again) may take to let go of its server. */
+const ownerGraceMs = 3_000
+
 /** A server that we started. */
 export class Postmaster {
   readonly port: number
@@ -108,10 +111,15 @@ export class Postmaster {
 export async function stopOrphan(dataDirectory: string, ownerPid: number | undefined): Promise<void> {
   const lock = await readLock(dataDirectory)
   if (lock === undefined) return
-  const parent = await parentOfServer(lock.pid, dataDirectory)
+  let parent = await parentOfServer(lock.pid, dataDirectory)
+  for (let waitedMs = 0; parent !== undefined && parent === ownerPid && waitedMs < ownerGraceMs; waitedMs += pollIntervalMs) {
+    await delay(pollIntervalMs)
+    parent = await parentOfServer(lock.pid, dataDirectory)
+  }
   if (parent === undefined) {
     // PostgreSQL takes any process under the recorded number, even a zombie, for the server, and would refuse to start.
-    if (isAlive(lock.pid)) await rm(join(dataDirectory, 'postmaster.pid'), { force: true })
+    const isStale = (await readLock(dataDirectory))?.pid === lock.pid && isAlive(lock.pid)
+    if (isStale) await rm(join(dataDirectory, 'postmaster.pid'), { force: true })
     return
   }
   // An orphan belongs to init, or to whatever collects orphans here; one that its starter still owns is in use.
@@ -120,12 +128,17 @@ export async function stopOrphan(dataDirectory: string, ownerPid: number | undef
       `The embedded PostgreSQL in ${dataDirectory} is run by another process (${parent}), on port ${lock.port}. Stop that one first, or use another directory.`,
     )
   }
-  process.kill(lock.pid, 'SIGINT')
+  signal(lock.pid, 'SIGINT')
   for (let waitedMs = 0; (await parentOfServer(lock.pid, dataDirectory)) !== undefined; waitedMs += pollIntervalMs) {
-    if (waitedMs >= stopTimeoutMs) process.kill(lock.pid, 'SIGQUIT')
+    if (waitedMs >= stopTimeoutMs) signal(lock.pid, 'SIGQUIT')
     if (waitedMs >= 2 * stopTimeoutMs) throw new DatabaseUnavailableError(`A former PostgreSQL (process ${lock.pid}) does not stop.`)
     await delay(pollIntervalMs)
   }
+}
+
+/** A process that has ended meanwhile is what we want. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  if (isAlive(pid)) process.kill(pid, name)
 }
 
 /** A port that is free now: the wanted one, if it is. */

@@ -113,7 +113,8 @@ async function openDirectory(directory: string): Promise<{ dataDirectory: string
   // Nothing is remembered, so that data outside the directory are those of a directory that has been deleted to start afresh.
   if (isElsewhere) await rm(dataDirectory, { recursive: true, force: true })
   const lastPort = remembered?.port ?? 0
-  await remember(directory, { port: lastPort, dataDirectory, ownerPid: process.pid })
+  // The owner is noted when its server runs, not before: of two that start at the same time one is refused.
+  if (remembered === undefined) await remember(directory, { port: lastPort, dataDirectory, ownerPid: process.pid })
   return { dataDirectory, user, lastPort }
 }
 

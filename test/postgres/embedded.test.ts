@@ -73,6 +73,14 @@ test('a lock file that names a process which is not the server does not stop it 
   assert.equal(second.port, first.port)
 })
 
+test('a server whose process is just ending is waited for', async (t) => {
+  const directory = await scratch(t)
+  const former = await startProcess(t, directory)
+  former.process.stdin?.end()
+  const server = await start(t, { directory })
+  assert.equal(server.port, former.port)
+})
+
 test('a server that a living process runs is refused, and left alone', async (t) => {
   const directory = await scratch(t)
   const former = await startProcess(t, directory)
