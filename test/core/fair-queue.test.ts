@@ -324,19 +324,20 @@ test('idleness earns no credit: who comes back does not shut out who stayed', as
   const { queue, clock } = queueUnderTest(t, { slots: 1, contentionWindowMs: 100_000 })
   queue.tryAcquire('bob')?.release()
   const counts = { bob: 0, carol: 0 }
-  const work = async (name: keyof typeof counts, until: number) => {
-    while (clock.monotonic() < until) {
-      const slot = await queue.acquire(name)
-      clock.advance(1)
-      counts[name] += 1
-      slot.release()
-      await settle()
-    }
-  }
-  await Promise.all([work('carol', 1_000), work('carol', 1_000)])
+  const work = (name: keyof typeof counts, until: number) =>
+    Array.from({ length: 5 }, async () => {
+      while (clock.monotonic() < until) {
+        const slot = await queue.acquire(name)
+        clock.advance(1)
+        counts[name] += 1
+        slot.release()
+      }
+    })
+  await Promise.all(work('carol', 1_000))
   counts.carol = 0
-  await Promise.all([work('bob', 1_200), work('bob', 1_200), work('carol', 1_200), work('carol', 1_200)])
-  assert.ok(Math.abs(counts.bob - counts.carol) <= 4, JSON.stringify(counts))
+  await Promise.all([...work('carol', 1_200), ...work('bob', 1_200)])
+  assert.ok(counts.bob + counts.carol >= 190)
+  assert.ok(Math.abs(counts.bob - counts.carol) <= 12, JSON.stringify(counts))
 })
 
 test('1,000,000 calls of 100,000 tenants leave no more state than the bound', () => {

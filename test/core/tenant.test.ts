@@ -19,6 +19,9 @@ test('an id in its canonical form is an id, a slug is a slug', () => {
 test('another spelling of the same id is refused, not folded', () => {
   const aliases = [
     id.toUpperCase(),
+    id.replace('0190a', '0190A'),
+    id.replace('abc', 'Abc'),
+    id.replace('def', 'deF'),
     `{${id}}`,
     id.replaceAll('-', ''),
     ` ${id}`,

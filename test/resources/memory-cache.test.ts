@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OverloadedError } from '../../src/errors.ts'
+import { scopedKey } from '../../src/resources/cache/cache.ts'
 import { MemoryCacheStore } from '../../src/resources/cache/memory-cache.ts'
 import { TenantCaches } from '../../src/resources/cache/tenant-cache.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -53,4 +54,10 @@ test('without a key that a tenant’s handle has made, nothing is reached: the t
   assert.equal(await store.get('documents:1'), undefined)
   // @ts-expect-error A tenant's id alone opens no cache.
   assert.throws(() => caches.for('0190a0a0-0000-7000-8000-000000000001'), TypeError)
+})
+
+test('the tenant is in every key, also where generations are counted for each tenant apart', () => {
+  const parts = { epoch: 1, generation: '1', namespace: 'n', key: 'k' }
+  const [bob, carol] = [1, 2].map((number) => scopedKey({ ...parts, tenantId: contextOf('bob', number).tenant.id }))
+  assert.notEqual(bob, carol)
 })
