@@ -5,17 +5,9 @@ export type { AuditEvent, AuditTrail } from './core/audit-trail.ts'
 export type { TenantListOptions, TenantLookup, TenantPage } from './core/catalog.ts'
 export { type Clock, systemClock } from './core/clock.ts'
 export type { FairQueueOptions } from './core/fair-queue-bounds.ts'
-export { customDomain, type Hint, header, path, subdomain } from './core/hints.ts'
+export { customDomain, type HintReader, header, path, subdomain, type TenantHint } from './core/hints.ts'
 export type { Identity, IdentityProvider } from './core/identity.ts'
 export { MemoryAuditTrail } from './core/memory-audit-trail.ts'
-export {
-  type AcrossTenantsOptions,
-  type Actor,
-  createTenantContext,
-  type TenantContext,
-  type TenantScope,
-  type Trace,
-} from './core/tenant-context.ts'
 export {
   type Isolation,
   type Json,
@@ -28,4 +20,75 @@ export {
   type TenantSlug,
   type TenantStatus,
 } from './core/tenant.ts'
+export {
+  type AcrossTenantsOptions,
+  type Actor,
+  createTenantContext,
+  type TenantContext,
+  type TenantScope,
+  type Trace,
+} from './core/tenant-context.ts'
 export type { CreateTenantInput, StatusChange, Tenants, UpdateTenantInput } from './core/tenants.ts'
+export {
+  AbortedError,
+  AdmissionTimeoutError,
+  BodyTooLargeError,
+  BootRefusedError,
+  CallbackRefusedError,
+  CapabilityLimitError,
+  CapabilityRefusedError,
+  ClosedError,
+  ConfigurationError,
+  ConnectionLostError,
+  ConstraintError,
+  DatabaseFullError,
+  DatabaseUnavailableError,
+  errorsByCode,
+  HintMismatchError,
+  IdentityRequiredError,
+  IdentityUnavailableError,
+  InternalError,
+  InvalidHintError,
+  InvalidIdentityError,
+  InvalidInputError,
+  InvalidTenantRefError,
+  MediaTypeError,
+  NoTenantError,
+  OverloadedError,
+  PolicyViolationError,
+  RouteNotFoundError,
+  RowNotFoundError,
+  SerializationError,
+  StaleTenantError,
+  StatementRefusedError,
+  StatementTimeoutError,
+  SubmittableRefusedError,
+  TableRefusedError,
+  TenancyError,
+  type TenancyErrorOptions,
+  TenantBusyError,
+  TenantColumnError,
+  TenantExistsError,
+  TenantMovingError,
+  TenantNotFoundError,
+  TenantOffboardingError,
+  TenantReadOnlyError,
+  TenantRequiredError,
+  TenantSuspendedError,
+  TransactionAbortedError,
+  TransactionClosedError,
+  TransactionTimeoutError,
+  WrongTenantError,
+} from './errors.ts'
+export type { BootFinding, ProtectedTable } from './postgres/boot-gate.ts'
+export type { Capability } from './postgres/capabilities.ts'
+export { type InstallOptions, installPartywall } from './postgres/install.ts'
+export type { QueryOptions, Statement } from './postgres/lease.ts'
+export type { QueryResult } from './postgres/result.ts'
+export type { RolePasswords } from './postgres/roles.ts'
+export type { TenantHandle } from './postgres/tenant-handle.ts'
+export type { IsolationLevel, StreamOptions, TenantTransaction, TransactionOptions } from './postgres/transaction.ts'
+export type { CacheEntry, CacheStore } from './resources/cache/cache.ts'
+export { MemoryCacheStore } from './resources/cache/memory-cache.ts'
+export type { TenantCache } from './resources/cache/tenant-cache.ts'
+export { createTenancy, type PlanLimits, type RunOptions, type Tenancy, type TenancyOptions, type TenancyStats } from './tenancy.ts'
