@@ -27,6 +27,7 @@ import { ControlPool } from './postgres/control-pool.ts'
 import type { QueryOptions } from './postgres/lease.ts'
 import { Leases } from './postgres/lease.ts'
 import { ConnectionPool } from './postgres/pool.ts'
+import { declareGlobalTable, protectTable } from './postgres/protect.ts'
 import type { QueryResult } from './postgres/result.ts'
 import { TenantHandle } from './postgres/tenant-handle.ts'
 import type { StreamOptions, TenantTransaction, TransactionOptions } from './postgres/transaction.ts'
@@ -232,9 +233,29 @@ export class Tenancy {
     return await protectedTables(this.#parts.reader)
   }
 
+  /**
+   * Puts a table behind the wall, as `select partywall.protect('app.documents')` does in a migration. Needs the admin URL.
+   *
+   * @throws {TableRefusedError} with each finding and the SQL that mends it.
+   */
+  async protect(table: string, options: { readonly tenantColumn?: string | undefined } = {}): Promise<void> {
+    await protectTable(this.#writer(), table, options.tenantColumn)
+  }
+
+  /** Declares a table global: the same rows for all tenants, read-only for the app. Needs the admin URL and a reason. */
+  async declareGlobal(table: string, options: { readonly reason: string }): Promise<void> {
+    await declareGlobalTable(this.#writer(), table, options.reason)
+  }
+
   stats(): TenancyStats {
     const { queue, pool, capabilities } = this.#parts
     return { queue: queue.stats(), connections: { open: pool.size, idle: pool.idleCount }, capabilities: capabilities.size }
+  }
+
+  #writer(): ControlPool {
+    const { writer } = this.#parts
+    if (writer === undefined) throw new ConfigurationError('This needs the migrator’s login: pass its URL as `admin` to createTenancy().')
+    return writer
   }
 
   /** Refuses new work, lets what runs finish, revokes this process's capabilities, closes every connection. */
