@@ -51,8 +51,6 @@ function translateDatabaseError(error: pg.DatabaseError, situation: FailureSitua
       return new NoTenantError('The database has no tenant bound to this transaction.', options)
     case 'PW002':
     case 'PW003':
-    case '22P02':
-      if (error.code === '22P02' && !isCapabilityCast(error)) return error
       return new CapabilityRefusedError(`The database refused the capability: ${error.message}.`, options)
     case 'PW004':
       return new TenantSuspendedError('The database refuses this tenant: it is suspended.', options)
@@ -92,9 +90,4 @@ function translateDatabaseError(error: pg.DatabaseError, situation: FailureSitua
     default:
       return error
   }
-}
-
-/** A malformed capability fails in the cast of the bound setting: none of our own makes one, so it was set by somebody else. */
-function isCapabilityCast(error: pg.DatabaseError): boolean {
-  return /partywall|tenant_id/.test(error.where ?? '')
 }
