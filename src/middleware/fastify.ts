@@ -41,7 +41,7 @@ export interface TenancyPluginOptions extends HttpDoorOptions {
  */
 export const logSerializers = Object.freeze({
   req: (request: FastifyRequest) => ({ method: request.method, path: rawPath(request.url ?? ''), route: request.routeOptions?.url }),
-  res: (reply: FastifyReply) => ({ statusCode: reply.statusCode }),
+  res: (reply: { readonly statusCode: number }) => ({ statusCode: reply.statusCode }),
   err: (error: unknown) => describeError(error) as { type: string; message: string; stack: string },
 })
 
