@@ -2,5 +2,4 @@ import { MemoryApiKeys } from '../../src/core/memory-api-keys.ts'
 import { nobodysId } from '../support/door-cast.ts'
 import { apiKeysConformance } from './api-keys-conformance.ts'
 
-const keys = new MemoryApiKeys({ tenantExists: (id) => id !== nobodysId })
-apiKeysConformance('in memory', () => keys)
+apiKeysConformance('in memory', async () => new MemoryApiKeys({ tenantExists: (id) => id !== nobodysId }))

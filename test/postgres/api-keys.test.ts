@@ -1,37 +1,33 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { ConfigurationError } from '../../src/errors.ts'
 import { issueApiKey } from '../../src/identity/api-key.ts'
 import { PostgresApiKeys } from '../../src/postgres/api-keys.ts'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
 import { apiKeysConformance } from '../core/api-keys-conformance.ts'
-import { type TestDatabase, testDatabase } from '../support/database.ts'
+import { testDatabase } from '../support/database.ts'
 import { bob, carol } from '../support/door-cast.ts'
 
-let database: TestDatabase
-let gatekeeper: ControlPool
-let migrator: ControlPool
-let app: ControlPool
-let keys: PostgresApiKeys
-
-before(async () => {
-  database = await testDatabase()
-  gatekeeper = new ControlPool({ connectionString: database.urls.gatekeeper, applicationName: 'test-gatekeeper' })
-  migrator = new ControlPool({ connectionString: database.urls.migrator, applicationName: 'test-migrator' })
-  app = new ControlPool({ connectionString: database.urls.app, applicationName: 'test-app' })
+/** Pools end with the test. */
+async function house(t: TestContext) {
+  const database = await testDatabase(t)
+  const poolFor = (connectionString: string) => {
+    const pool = new ControlPool({ connectionString, applicationName: 'test-api-keys' })
+    t.after(() => pool.close())
+    return pool
+  }
+  const gatekeeper = poolFor(database.urls.gatekeeper)
+  const migrator = poolFor(database.urls.migrator)
   for (const tenant of [bob, carol]) await migrator.query('select partywall.set_gate($1, $2)', [tenant.id, 'open'])
-  keys = new PostgresApiKeys({ gatekeeper, migrator })
-})
+  return { database, gatekeeper, app: poolFor(database.urls.app), keys: new PostgresApiKeys({ gatekeeper, migrator }) }
+}
 
-after(async () => {
-  await Promise.all([gatekeeper.close(), migrator.close(), app.close()])
-})
-
-apiKeysConformance('in PostgreSQL', () => keys)
+apiKeysConformance('in PostgreSQL', async (t) => (await house(t)).keys)
 
 const denied = { code: '42501' }
 
-test("the gatekeeper's login looks a key up by its prefix, and can do nothing else with keys", async () => {
+test("the gatekeeper's login looks a key up by its prefix, and can do nothing else with keys", async (t) => {
+  const { gatekeeper, keys } = await house(t)
   const { key } = await issueApiKey(keys, { tenantId: bob.id, name: 'ci' })
   assert.equal((await keys.find(key.prefix))?.tenantId, bob.id)
   for (const statement of [
@@ -45,7 +41,8 @@ test("the gatekeeper's login looks a key up by its prefix, and can do nothing el
   await assert.rejects(new PostgresApiKeys({ gatekeeper }).create({ ...key, secretHash: new Uint8Array(32) }), ConfigurationError)
 })
 
-test("the application's login sees no key and no function of keys, whatever SQL it is made to run", async () => {
+test("the application's login sees no key and no function of keys, whatever SQL it is made to run", async (t) => {
+  const { app, keys } = await house(t)
   const { key } = await issueApiKey(keys, { tenantId: bob.id, name: 'ci' })
   for (const [statement, values] of [
     ['select prefix from partywall.api_keys', []],
@@ -57,7 +54,8 @@ test("the application's login sees no key and no function of keys, whatever SQL 
   }
 })
 
-test('a tenant that is gone takes its keys with it', async () => {
+test('a tenant that is gone takes its keys with it', async (t) => {
+  const { database, keys } = await house(t)
   const { key } = await issueApiKey(keys, { tenantId: carol.id, name: 'ci' })
   await database.superuser.query('delete from partywall.gates where tenant_id = $1', [carol.id])
   assert.equal(await keys.find(key.prefix), undefined)
