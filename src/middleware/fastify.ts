@@ -2,7 +2,8 @@
 //
 //   onRequest       who, which tenant; problem+json if not            (webhooks: in preParsing, once their body is here)
 //   preParsing …    the body streams in, in the socket's context
-//   preValidation   back into the tenant's scope: the handler, its hooks and serialisers are called from here
+//   preValidation   back into the tenant's scope, for the hooks of validation; and so in preHandler
+//   last preHandler back into it, whatever hooks did: the handler and what it awaits are called from here
 //   preSerialization, onSend, onError, onResponse, onRequestAbort, onTimeout: the same, for replies sent from elsewhere
 
 import { Readable } from 'node:stream'
@@ -47,7 +48,7 @@ export const logSerializers = Object.freeze({
 
 /**
  * Every route registered after it (in other plugins too) serves verified members of one active tenant, or is public.
- * Register it first, and what must answer without a tenant (CORS preflight) before it.
+ * Register it first, with await, and what must answer without a tenant (CORS preflight) before it.
  *
  * @example
  * ```ts
@@ -131,6 +132,12 @@ function addScope(app: FastifyInstance): void {
   const without = (request: FastifyRequest, _reply: FastifyReply, done: HookHandlerDoneFunction) => enter(request, done)
 
   app.addHook('preValidation', without)
+  app.addHook('preHandler', without)
+  // Once more behind the last of the route's own hooks: a session store or a pool may call back in the context of whoever
+  // filled its queue, and the handler would then run for another tenant.
+  app.addHook('onRoute', (route) => {
+    route.preHandler = [route.preHandler ?? [], without].flat()
+  })
   app.addHook('preSerialization', withPayload)
   app.addHook('onSend', withPayload)
   app.addHook('onError', (request, _reply, _error, done) => enter(request, done))

@@ -127,6 +127,12 @@ test('alg none is refused', async () => {
   }
 })
 
+test('an algorithm that is not on the list is refused, though the key is good', async () => {
+  const token = await sign(claims())
+  await refuses(token, trusted(good, { algorithms: ['PS256', 'ES256'] }))
+  assert.ok(await oidc(trusted(good, { algorithms: ['RS256'] })).identify(bearing(token)))
+})
+
 test("an HMAC keyed with the issuer's public key is refused", async () => {
   const pem = new TextEncoder().encode(await exportSPKI(good.publicKey))
   await refuses(await sign(claims(), pem, { alg: 'HS256' }), trusted(good))

@@ -9,7 +9,7 @@ import { Readable } from 'node:stream'
 import { text as readText } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { header, subdomain } from '../../src/core/hints.ts'
 import { createTenantContext } from '../../src/core/tenant-context.ts'
 import { issueToken, jwt } from '../../src/identity/jwt.ts'
@@ -175,11 +175,32 @@ test("a parser that calls back from nowhere, or from another tenant's scope, doe
   }
 })
 
+test("a hook that calls back in another tenant's scope, as a pooled client may, does not hand the handler to that tenant", async (t) => {
+  for (const stage of ['preParsing', 'preValidation', 'preHandler'] as const) {
+    const { port, seen } = await house(t, (app, door) => {
+      const inCarols = (fn: () => void) => setImmediateOutside(() => door.scope.run(createTenantContext({ tenant: carol }), fn))
+      if (stage === 'preParsing') app.addHook(stage, (_request, _reply, payload, done) => inCarols(() => done(null, payload)))
+      else app.addHook(stage, (_request: FastifyRequest, _reply: FastifyReply, done: () => void) => inCarols(() => done()))
+      app.get('/me', async () => ({ tenant: door.scope.current().tenant.slug }))
+    })
+    const response = await send(port, new Agent(), 'bob', stage, '/me')
+    assert.deepEqual([response.status, response.body], [200, '{"tenant":"bob"}'], stage)
+    await allSaw(seen, stage, 'bob')
+  }
+})
+
 test("a reply that is sent from another tenant's scope is finished in its own", async (t) => {
   const { port, seen } = await house(t, (app, door) => {
     app.get('/late', (_request, reply) => {
       const carolsScope = createTenantContext({ tenant: carol })
       setImmediateOutside(() => door.scope.run(carolsScope, () => void reply.send({ ok: true })))
+    })
+    app.get('/late-text', (_request, reply) => {
+      setImmediateOutside(() => door.scope.run(createTenantContext({ tenant: carol }), () => void reply.send('ok')))
+    })
+    app.get('/hijacked', (_request, reply) => {
+      reply.hijack()
+      setImmediateOutside(() => door.scope.run(createTenantContext({ tenant: carol }), () => void reply.raw.end('ok')))
     })
     app.get('/fails', (_request, reply) => {
       setImmediateOutside(() => void reply.send(new Error('late')))
@@ -188,6 +209,10 @@ test("a reply that is sent from another tenant's scope is finished in its own", 
   const agent = new Agent()
   assert.equal((await send(port, agent, 'bob', 'late', '/late')).status, 200)
   await allSaw(seen, 'late', 'bob')
+  assert.equal((await send(port, agent, 'bob', 'late-text', '/late-text')).status, 200)
+  await allSaw(seen, 'late-text', 'bob', ['onRequest', 'preValidation', 'preHandler', 'onSend', 'onResponse'])
+  assert.equal((await send(port, agent, 'bob', 'hijacked', '/hijacked')).status, 200)
+  await allSaw(seen, 'hijacked', 'bob', ['onRequest', 'preValidation', 'preHandler', 'onResponse'])
   assert.equal((await send(port, agent, 'bob', 'fails', '/fails')).status, 500)
   await allSaw(seen, 'fails', 'bob', ['onRequest', 'preValidation', 'preHandler', 'onError', 'onSend', 'onResponse'])
 })
