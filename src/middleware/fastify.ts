@@ -20,7 +20,7 @@ import { headerLines, rawPath } from '../core/http-request.ts'
 import { requestIdOf } from '../core/request-id.ts'
 import { BodyTooLargeError, RouteNotFoundError } from '../errors.ts'
 import { type Admission, admittedHeaders, HttpDoor, type HttpDoorOptions } from './http.ts'
-import { describeError } from './problem.ts'
+import { describeError, type HttpProblem, problemOf } from './problem.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -45,6 +45,14 @@ export const logSerializers = Object.freeze({
   res: (reply: { readonly statusCode: number }) => ({ statusCode: reply.statusCode }),
   err: (error: unknown) => describeError(error) as { type: string; message: string; stack: string },
 })
+
+/**
+ * For `Fastify({ frameworkErrors })`: what the router itself refuses (a broken escape, an endless parameter) never reaches a
+ * plugin; by default Fastify answers it with the path in the text.
+ */
+export function frameworkErrors(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(problemOf(error, { requestId: request.id }), reply)
+}
 
 /**
  * Every route registered after it (in other plugins too) serves verified members of one active tenant, or is public.
@@ -153,12 +161,16 @@ function addProblems(app: FastifyInstance, door: HttpDoor): void {
     const line = { code: problem.body.code, status: problem.status, error: problem.status >= 500 ? { ...description, stack } : description }
     if (problem.status >= 500) request.log.error(line, 'request failed')
     else request.log.info(line, 'request refused')
-    // As text: a route's response schema is for the route's own answers.
-    return reply.code(problem.status).headers(problem.headers).send(JSON.stringify(problem.body))
+    sendProblem(problem, reply)
   })
   app.setNotFoundHandler(() => {
     throw new RouteNotFoundError('No route has this method and path.')
   })
+}
+
+/** As text: a route's response schema is for the route's own answers. */
+function sendProblem(problem: HttpProblem, reply: FastifyReply): void {
+  void reply.code(problem.status).headers(problem.headers).send(JSON.stringify(problem.body))
 }
 
 function setLogger(request: FastifyRequest, reply: FastifyReply, logger: FastifyBaseLogger): void {

@@ -10,7 +10,7 @@ import { IdentityUnavailableError, TenantBusyError } from '../../src/errors.ts'
 import { apiKey, issueApiKey } from '../../src/identity/api-key.ts'
 import { issueToken, jwt } from '../../src/identity/jwt.ts'
 import { signWebhook, webhook } from '../../src/identity/webhook.ts'
-import { logSerializers, type TenancyPluginOptions, tenancyPlugin } from '../../src/middleware/fastify.ts'
+import { frameworkErrors, logSerializers, type TenancyPluginOptions, tenancyPlugin } from '../../src/middleware/fastify.ts'
 import { audience, bob, carol, dave, frank, issuer, nobodysId, secret, type WatchedDoor, watchedDoor } from '../support/door-cast.ts'
 
 const key = { algorithm: 'HS256', key: secret, issuer, audience } as const
@@ -28,7 +28,11 @@ async function house(t: TestContext, more: Partial<TenancyPluginOptions> = {}): 
   const door = watchedDoor()
   const lines: Record<string, unknown>[] = []
   const stream = { write: (line: string) => lines.push(JSON.parse(line)) }
-  const app: FastifyInstance = Fastify({ logger: { level: 'info', stream, serializers: logSerializers }, bodyLimit: 10_000 })
+  const app: FastifyInstance = Fastify({
+    logger: { level: 'info', stream, serializers: logSerializers },
+    bodyLimit: 10_000,
+    frameworkErrors,
+  })
   t.after(() => app.close())
   await app.register(tenancyPlugin, {
     tenancy: door,
@@ -44,6 +48,7 @@ async function house(t: TestContext, more: Partial<TenancyPluginOptions> = {}): 
   app.get('/health', async () => ({ tenant: door.scope.tryCurrent()?.tenant.slug ?? null }))
   app.get('/assets/*', async () => 'an asset')
   app.get('/*', who)
+  app.delete('/api/things/:id', who)
   app.post('/webhooks/:tenant', async (request) => ({ tenant: door.scope.current().tenant.slug, body: request.body }))
   app.post(
     '/api/documents',
@@ -233,6 +238,18 @@ test('hostile bodies are refused with a code, and cannot choose a tenant', async
   const doubled = await post('{"title":"a","tenant_id":"bob","tenant_id":"carol","title":"b"}', { 'x-tenant-id': 'bob' })
   assert.equal(doubled.statusCode, 201)
   assert.equal(doubled.json().tenant, 'bob')
+})
+
+test('what the router itself refuses is a problem without the path in it', async (t) => {
+  const { get } = await house(t)
+  for (const [url, status] of [
+    ['/api/things/%zz', 400],
+    [`/api/things/${'x'.repeat(5_000)}`, 414],
+  ] as const) {
+    const response = await get({ method: 'DELETE', url, headers: await bearing('bob') })
+    assert.deepEqual([response.statusCode, response.headers['content-type']], [status, 'application/problem+json; charset=utf-8'])
+    assert.ok(!/zz|xxx|stack/.test(response.body), response.body)
+  }
 })
 
 test('a stranger is turned away before his body is read', async (t) => {
