@@ -29,7 +29,7 @@ const secretBytesMin = 32
  *
  * @example
  * ```ts
- * import { jwt } from 'partywall'
+ * import { jwt } from 'partywall/identity'
  *
  * const identity = jwt({ issuer: 'https://dev.example', audience: 'documents', algorithm: 'HS256', key: secret })
  * ```

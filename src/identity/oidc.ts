@@ -37,7 +37,7 @@ const publicKeyAlgorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512
  *
  * @example
  * ```ts
- * import { oidc } from 'partywall'
+ * import { oidc } from 'partywall/identity'
  *
  * const identity = oidc(
  *   { issuer: 'https://login.example.com/', audience: 'documents' },
