@@ -221,6 +221,13 @@ export class TenantTransaction {
     })
   }
 
+  /** @internal As rollback, for a caller who distrusts the connection: it is closed, and the server rolls back. */
+  async destroy(): Promise<void> {
+    const held = await this.#held?.catch(() => undefined)
+    held?.connection.giveUp('its user asked for it')
+    await this.rollback()
+  }
+
   async #execute<Row>(statement: Statement): Promise<QueryResult<Row>> {
     const values = toWireValues(statement.values ?? [])
     const write = (writer: FlushWriter, connection: Connection): FlushStep => writeStatement(writer, connection, statement, values)
