@@ -30,6 +30,7 @@ import { ConnectionPool } from './postgres/pool.ts'
 import { declareGlobalTable, protectTable } from './postgres/protect.ts'
 import type { QueryResult } from './postgres/result.ts'
 import { TenantHandle } from './postgres/tenant-handle.ts'
+import { TenantPool, type TenantPoolOptions } from './postgres/tenant-pool.ts'
 import type { StreamOptions, TenantTransaction, TransactionOptions } from './postgres/transaction.ts'
 import type { CacheStore } from './resources/cache/cache.ts'
 import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
@@ -200,6 +201,18 @@ export class Tenancy {
     options?: StreamOptions,
   ): AsyncGenerator<Row, void, void> {
     return this.for(this.current()).stream<Row>(text, values, options)
+  }
+
+  /**
+   * A look-alike of `pg.Pool`, for any ORM that takes one. Each call makes one: its `end()` closes it alone.
+   *
+   * @example
+   * ```ts
+   * const orm = drizzle({ client: tenancy.pool() })
+   * ```
+   */
+  pool(options: Pick<TenantPoolOptions, 'types'> = {}): TenantPool {
+    return new TenantPool({ ...options, leases: this.#parts.leases, scope: this.scope })
   }
 
   /** The cache of the tenant in context. There is no unscoped one. */
