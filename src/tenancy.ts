@@ -1,5 +1,6 @@
 // createTenancy(): the one place where the parts are joined. It wires, and decides nothing else.
 
+import type { Kysely } from 'kysely'
 import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import { type Clock, systemClock } from './core/clock.ts'
@@ -24,12 +25,16 @@ import { assertSealed } from './postgres/canary.ts'
 import { Capabilities, type Capability } from './postgres/capabilities.ts'
 import { PostgresCatalog } from './postgres/catalog.ts'
 import { ControlPool } from './postgres/control-pool.ts'
+import { tenantKysely } from './postgres/kysely.ts'
+import type { ProtectedTables } from './postgres/kysely-predicate.ts'
 import type { QueryOptions } from './postgres/lease.ts'
 import { Leases } from './postgres/lease.ts'
 import { ConnectionPool } from './postgres/pool.ts'
 import { declareGlobalTable, protectTable } from './postgres/protect.ts'
+import { protectedNames } from './postgres/protected-names.ts'
 import type { QueryResult } from './postgres/result.ts'
 import { TenantHandle } from './postgres/tenant-handle.ts'
+import { TenantPool, type TenantPoolOptions } from './postgres/tenant-pool.ts'
 import type { StreamOptions, TenantTransaction, TransactionOptions } from './postgres/transaction.ts'
 import type { CacheStore } from './resources/cache/cache.ts'
 import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
@@ -105,6 +110,7 @@ interface Parts {
   readonly queue: FairQueue
   readonly leases: Leases
   readonly caches: TenantCaches
+  readonly protectedNames: ProtectedTables
 }
 
 /** Tenants, their context, and the doors to their data. Made by {@link createTenancy}. */
@@ -114,6 +120,8 @@ export class Tenancy {
   readonly auditTrail: AuditTrail
   readonly apiKeys: ApiKeys
   readonly #parts: Parts
+  readonly #kysely: Kysely<unknown>
+  #protectedNames: ProtectedTables
   #isClosed = false
 
   /** @internal */
@@ -125,6 +133,8 @@ export class Tenancy {
     this.auditTrail = parts.auditTrail
     this.apiKeys = parts.apiKeys
     this.#parts = parts
+    this.#protectedNames = parts.protectedNames
+    this.#kysely = tenantKysely({ leases: parts.leases, scope: parts.scope, tables: () => this.#protectedNames })
   }
 
   /**
@@ -202,6 +212,32 @@ export class Tenancy {
     return this.for(this.current()).stream<Row>(text, values, options)
   }
 
+  /**
+   * Kysely for the tenant in context of whoever executes. The same object at every call.
+   *
+   * Every protected table gets the explicit tenant, every inserted row its `tenant_id`.
+   *
+   * @example
+   * ```ts
+   * const open = await tenancy.db<Schema>().selectFrom('documents').selectAll().where('state', '=', 'open').execute()
+   * ```
+   */
+  db<Schema>(): Kysely<Schema> {
+    return this.#kysely as unknown as Kysely<Schema>
+  }
+
+  /**
+   * A look-alike of `pg.Pool`, for any ORM that takes one. Each call makes one: its `end()` closes it alone.
+   *
+   * @example
+   * ```ts
+   * const orm = drizzle({ client: tenancy.pool() })
+   * ```
+   */
+  pool(options: Pick<TenantPoolOptions, 'types'> = {}): TenantPool {
+    return new TenantPool({ ...options, leases: this.#parts.leases, scope: this.scope })
+  }
+
   /** The cache of the tenant in context. There is no unscoped one. */
   cache(): TenantCache {
     return this.#parts.caches.for(this.current())
@@ -228,9 +264,11 @@ export class Tenancy {
     return await this.#parts.capabilities.issue(id, options.ttlMs ?? 60_000)
   }
 
-  /** The tables behind the wall, read anew. */
+  /** The tables behind the wall, read anew. What `db()` knows of them is brought up to date. */
   async protectedTables(): Promise<readonly ProtectedTable[]> {
-    return await protectedTables(this.#parts.reader)
+    const tables = await protectedTables(this.#parts.reader)
+    this.#protectedNames = protectedNames(tables)
+    return tables
   }
 
   /**
@@ -329,8 +367,23 @@ async function join(
   })
   const caches = new TenantCaches({ store: options.cache ?? new MemoryCacheStore() })
   const tenants = new Tenants({ catalog, directory, auditTrail, scope })
+  const names = protectedNames(await protectedTables(reader))
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
-  return new Tenancy({ reader, writer, directory, capabilities, pool, queue, leases, caches, scope, tenants, auditTrail, apiKeys })
+  return new Tenancy({
+    reader,
+    writer,
+    directory,
+    capabilities,
+    pool,
+    queue,
+    leases,
+    caches,
+    scope,
+    tenants,
+    auditTrail,
+    apiKeys,
+    protectedNames: names,
+  })
 }
 
 async function closeParts(parts: Parts): Promise<void> {

@@ -136,7 +136,7 @@ const tokenPattern =
  *
  * @returns undefined when the text hides names behind Unicode escapes.
  */
-function tokens(text: string): string[] | undefined {
+export function tokens(text: string): string[] | undefined {
   const found: string[] = []
   const pattern = new RegExp(tokenPattern)
   for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {

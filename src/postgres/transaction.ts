@@ -221,6 +221,13 @@ export class TenantTransaction {
     })
   }
 
+  /** @internal As rollback, for a caller who distrusts the connection: it is closed, and the server rolls back. */
+  async destroy(): Promise<void> {
+    const held = await this.#held?.catch(() => undefined)
+    held?.connection.giveUp('its user asked for it')
+    await this.rollback()
+  }
+
   async #execute<Row>(statement: Statement): Promise<QueryResult<Row>> {
     const values = toWireValues(statement.values ?? [])
     const write = (writer: FlushWriter, connection: Connection): FlushStep => writeStatement(writer, connection, statement, values)
@@ -248,6 +255,7 @@ export class TenantTransaction {
     this.#assertOpen()
     if (!connection.isUsable)
       throw explainFailure(connection.brokenBy!, connection, { mayHaveWritten: this.#isBegun && !this.#options.readOnly })
+    const { kind } = classify(options.text)
     return await new Promise((resolve, reject) => {
       const guard = this.#leases.watchdog.guard(connection, options, this.#leases.statementTimeoutMs)
       const finish = (error: Error | undefined, flush: Flush | undefined): void => {
@@ -267,10 +275,13 @@ export class TenantTransaction {
           writeControl(writer, connection, `begin ${this.#modes}`.trim())
           steps.push(ownStep())
           steps.push(this.#leases.writeBind(writer, connection, capability, options.timeoutMs))
-        } else if (options.timeoutMs !== this.#timeoutInForce) {
+          this.#timeoutInForce = options.timeoutMs
+        } else if (kind === 'query' && options.timeoutMs !== this.#timeoutInForce) {
           steps.push(this.#leases.writeTimeout(writer, connection, options.timeoutMs))
+          this.#timeoutInForce = options.timeoutMs
         }
-        this.#timeoutInForce = options.timeoutMs
+        // It undoes what was set since the savepoint: which timeout is in force is not known any more, and is set again.
+        if (kind === 'rollback_to') this.#timeoutInForce = Number.NaN
         steps.push(write(writer, connection))
         return steps
       }, finish)
