@@ -75,6 +75,8 @@ const deniedFunctions = [
   'database_to_xml',
   'database_to_xmlschema',
   'database_to_xml_and_xmlschema',
+  'ts_stat',
+  'ts_rewrite',
   // Large objects belong to a role, not to a tenant (T C15).
   'lo_creat',
   'lo_create',

@@ -47,7 +47,13 @@ const refusedWords: ReadonlyMap<string, string> = new Map([
 /** Functions that would do from inside a SELECT what the statements above are refused for. */
 const refusedFunctions: ReadonlySet<string> = new Set([
   'set_config',
+  'setseed',
   'pg_notify',
+  // Not a function, but the same by another name: an UPDATE of this view is a SET for the whole session.
+  'pg_settings',
+  // These two run SQL text, as query_to_xml does.
+  'ts_stat',
+  'ts_rewrite',
   'query_to_xml',
   'query_to_xmlschema',
   'query_to_xml_and_xmlschema',
@@ -127,8 +133,12 @@ function transactionControl(words: readonly string[]): StatementKind | undefined
   }
 }
 
+// To PostgreSQL every byte above 7F is part of a name, and a comment ends at CR as well as at LF.
 const tokenPattern =
-  /--[^\n]*|\/\*|'(?:[^']|'')*'|"((?:[^"]|"")*)"|\$([A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$|([A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*)|[0-9][0-9A-Za-z_.]*/gu
+  /--[^\n\r]*|\/\*|'(?:[^']|'')*'|"((?:[^"]|"")*)"|\$([A-Za-z_\u{80}-\u{10ffff}][A-Za-z0-9_\u{80}-\u{10ffff}]*)?\$|([A-Za-z_\u{80}-\u{10ffff}][A-Za-z0-9_$\u{80}-\u{10ffff}]*)|[0-9][0-9A-Za-z_.]*/gu
+
+/** What may stand between the parts of one string constant: white space with a line break in it, and line comments. */
+const continuationPattern = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y
 
 /**
  * The identifiers and key words of a statement in lower case, without those in comments and strings.
@@ -176,12 +186,17 @@ function endOfComment(text: string, from: number): number {
   return at
 }
 
+/** Also past its continuations on later lines: they have backslash escapes too. */
 function endOfEscapeString(text: string, from: number): number {
   for (let at = from; at < text.length; at++) {
     if (text[at] === '\\') at += 1
     else if (text[at] === "'") {
       if (text[at + 1] === "'") at += 1
-      else return at + 1
+      else {
+        continuationPattern.lastIndex = at + 1
+        if (!continuationPattern.test(text)) return at + 1
+        at = continuationPattern.lastIndex - 1
+      }
     }
   }
   return text.length

@@ -173,16 +173,18 @@ declare
   before text := nullif(current_setting('partywall.capability', true), '');
   before_tenant uuid;
   after_tenant uuid;
+  -- A uuid has many spellings ({…}, without dashes, in capitals). One is bound, so that it is found again below.
+  asked uuid := bind.capability;
 begin
   if before is not null then
     select c.tenant_id into before_tenant from partywall.capabilities as c where c.capability::text = lower(before);
-    select c.tenant_id into after_tenant from partywall.capabilities as c where c.capability::text = lower(bind.capability);
+    select c.tenant_id into after_tenant from partywall.capabilities as c where c.capability = asked;
     if before_tenant is not null and before_tenant is distinct from after_tenant then
       raise exception using errcode = 'PW007', message = 'another tenant is bound to this transaction already',
         hint = 'One transaction serves one tenant. End it first.';
     end if;
   end if;
-  perform set_config('partywall.capability', bind.capability, true);
+  perform set_config('partywall.capability', asked::text, true);
   return partywall.tenant_id();
 end
 $fn$;

@@ -1,0 +1,158 @@
+// One viewpoint after another over the same rows: as bob, as carol, with no tenant, as the owner. For each thing allowed, the
+// thing refused beside it.
+
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import pg from 'pg'
+import { rowsPerTenant, type Stage, stage } from '../support/cast.ts'
+import { capabilityOf, Eve, fingerprint } from '../support/eve.ts'
+
+const countAs = async (here: Stage, slug: string, text: string, values: readonly unknown[] = []): Promise<number | null> =>
+  (await here.tenancy.run(slug, () => here.tenancy.query(text, values))).rowCount
+
+describe('as bob, and then as carol:', () => {
+  test('each reads all of its own rows and none of the other’s, through every kind of statement', async (t) => {
+    const here = await stage(t)
+    for (const slug of ['bob', 'carol']) {
+      const other = slug === 'bob' ? 'carol' : 'bob'
+      const seen = async (text: string, values: readonly unknown[] = []) => await countAs(here, slug, text, values)
+      assert.equal(await seen('select * from notes'), rowsPerTenant)
+      assert.equal(await seen('select * from notes as n join folders as f on f.id = n.folder_id'), rowsPerTenant)
+      assert.equal(await seen('select * from notes where tenant_id = $1', [here[other].id]), 0)
+      assert.equal(await seen('select * from notes where title = $1', [`${other}'s note 1`]), 0)
+      assert.equal(await seen('select * from notes where title = $1', [`${slug}'s note 1`]), 1)
+      assert.equal(await seen('select * from countries'), 2)
+    }
+  })
+
+  test('a blind UPDATE and a blind DELETE, without WHERE or RETURNING, touch one’s own rows alone', async (t) => {
+    const here = await stage(t)
+    const truth = await fingerprint(here, here.carol.id)
+    assert.equal(await countAs(here, 'bob', `update notes set body = 'blind'`), rowsPerTenant)
+    assert.equal(await fingerprint(here, here.carol.id), truth)
+    await assert.rejects(countAs(here, 'bob', 'update notes set tenant_id = $1', [here.carol.id]), { code: 'PW_POLICY_VIOLATION' })
+    assert.equal(await countAs(here, 'bob', 'delete from notes'), rowsPerTenant)
+    assert.equal(await fingerprint(here, here.carol.id), truth)
+    const left = await here.alice<{ slug: string; count: number }>(
+      `select t.slug, count(n)::int as count from partywall.tenants as t left join app.notes as n on n.tenant_id = t.id group by t.slug order by t.slug`,
+    )
+    assert.deepEqual(left, [
+      { slug: 'bob', count: 0 },
+      { slug: 'carol', count: rowsPerTenant },
+      { slug: 'dave', count: rowsPerTenant },
+    ])
+  })
+
+  test('a row belongs to whoever writes it, said or unsaid; to nobody else, said or unsaid', async (t) => {
+    const here = await stage(t)
+    const insert = 'insert into notes (tenant_id, title) values ($1, $2)'
+    assert.equal(await countAs(here, 'bob', 'insert into notes (title) values ($1)', ['unsaid']), 1)
+    assert.equal(await countAs(here, 'bob', insert, [here.bob.id, 'said']), 1)
+    for (const stranger of [here.carol.id, here.dave.id, null]) {
+      await assert.rejects(countAs(here, 'bob', insert, [stranger, 'stranger']), { code: 'PW_POLICY_VIOLATION' })
+    }
+    const rows = await here.alice<{ tenant_id: string }>(`select tenant_id from app.notes where title in ('said', 'unsaid', 'stranger')`)
+    assert.deepEqual(rows, [{ tenant_id: here.bob.id }, { tenant_id: here.bob.id }])
+  })
+
+  test('an upsert changes one’s own row, and finds no other', async (t) => {
+    const here = await stage(t)
+    const upsert = `insert into notes (tenant_id, title) values ($1, $2) on conflict (tenant_id, title) do update set body = 'upserted'`
+    assert.equal(await countAs(here, 'bob', upsert, [here.bob.id, `bob's note 1`]), 1)
+    // Carol's title is free for bob: keys begin with the tenant.
+    assert.equal(await countAs(here, 'bob', upsert, [here.bob.id, `carol's note 1`]), 1)
+    await assert.rejects(countAs(here, 'bob', upsert, [here.carol.id, `carol's note 1`]), { code: 'PW_POLICY_VIOLATION' })
+    assert.equal(await countAs(here, 'carol', `select from notes where body = 'upserted'`), 0)
+  })
+
+  test('MERGE matches one’s own rows and nobody else’s', async (t) => {
+    const here = await stage(t)
+    const merge = `merge into notes as n using (values ($1::text)) as v (title) on n.title = v.title
+                    when matched then update set body = 'merged' when not matched then do nothing`
+    assert.equal(await countAs(here, 'bob', merge, [`bob's note 1`]), 1)
+    assert.equal(await countAs(here, 'bob', merge, [`carol's note 1`]), 0)
+    assert.equal(await countAs(here, 'carol', `select from notes where body = 'merged'`), 0)
+  })
+
+  test('a prepared statement serves two tenants in turn, past the sixth execution, on one connection', async (t) => {
+    const here = await stage(t, { pool: { connectionsMax: 1 } })
+    for (let turn = 0; turn < 16; turn++) {
+      const slug = turn % 2 === 0 ? 'bob' : 'carol'
+      const { rows } = await here.tenancy.run(slug, () =>
+        here.tenancy.query<{ title: string }>('select title from notes where number <= $1', [100]),
+      )
+      assert.equal(rows.length, rowsPerTenant)
+      assert.ok(rows.every((row) => row.title.startsWith(slug)))
+    }
+    assert.equal(here.tenancy.stats().connections.open, 1)
+  })
+})
+
+describe('with no tenant:', () => {
+  test('every door throws before anything is sent, and each opens with a tenant', async (t) => {
+    const { tenancy } = await stage(t)
+    const doors: Readonly<Record<string, () => unknown>> = {
+      query: () => tenancy.query('select 1'),
+      transaction: () => tenancy.transaction(async (tx) => await tx.query('select 1')),
+      stream: async () => await Array.fromAsync(tenancy.stream('select 1')),
+      cache: () => tenancy.cache(),
+      current: async () => tenancy.current(),
+    }
+    for (const [name, door] of Object.entries(doors)) {
+      await assert.rejects(async () => await door(), { code: 'PW_NO_TENANT' }, name)
+      await tenancy.run('bob', async () => await door())
+    }
+    assert.equal(tenancy.tryCurrent(), undefined)
+  })
+
+  test('the app’s login alone is nobody: nothing is read and nothing written', async (t) => {
+    const here = await stage(t)
+    const eve = await Eve.enter(here, t)
+    const statements = [
+      'select * from app.notes',
+      'select count(*) from app.folders',
+      `insert into app.notes (tenant_id, title) values ('${here.bob.id}', 'x')`,
+      `insert into app.notes (title) values ('x')`,
+      `update app.notes set body = 'x'`,
+      'delete from app.notes',
+    ]
+    for (const text of statements) assert.equal((await eve.attack([text])).code, 'PW001', text)
+    const bob = await capabilityOf(here, 'bob')
+    assert.equal((await eve.attack(statements.slice(0, 3), bob)).code, undefined)
+  })
+})
+
+describe('as the owner:', () => {
+  test('policies hold for the owner and the migrator too, as long as they are forced', async (t) => {
+    const here = await stage(t)
+    const migrator = new pg.Client({ connectionString: here.database.urls.migrator })
+    await migrator.connect()
+    t.after(() => migrator.end())
+    assert.deepEqual((await migrator.query('select current_user::text as role')).rows, [{ role: 'partywall_owner' }])
+    await assert.rejects(migrator.query('select * from app.notes'), { code: 'PW001' })
+    await assert.rejects(migrator.query(`update app.notes set body = 'x'`), { code: 'PW001' })
+    await migrator.query('alter table app.notes no force row level security')
+    assert.equal((await migrator.query('select * from app.notes')).rowCount, 3 * rowsPerTenant)
+  })
+
+  test('the gatekeeper issues capabilities and reads no tenant’s row', async (t) => {
+    const here = await stage(t)
+    const eve = await Eve.enter(here, t, here.database.urls.gatekeeper)
+    for (const text of [
+      'select * from app.notes',
+      `delete from app.notes`,
+      'select * from partywall.capabilities',
+      'set role partywall_owner',
+    ]) {
+      assert.equal((await eve.attack([text], await capabilityOf(here, 'bob'))).code, '42501', text)
+    }
+    const { rows } = await eve.client.query(`select capability from partywall.issue(array[$1]::uuid[], '1 minute', 'test')`, [here.bob.id])
+    assert.equal(rows.length, 1)
+  })
+
+  test('a superuser sees all: such a login must never serve an application', async (t) => {
+    const here = await stage(t)
+    const [row] = await here.alice<{ count: number }>('select count(*)::int as count from app.notes')
+    assert.equal(row?.count, 3 * rowsPerTenant)
+  })
+})
