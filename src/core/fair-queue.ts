@@ -4,7 +4,9 @@
 // Here each tenant waits in a line of its own, and four rules decide:
 //  - the next free slot goes to the waiting tenant with the least *virtual time*: connection time divided by its weight
 //    (start-time fair queueing, Goyal, Vin and Cheng, SIGCOMM 1996). A hold is charged at its start with what the tenant's
-//    holds usually take, and corrected at its end; a tenant coming back from idleness gets no credit for it.
+//    holds usually take, and corrected at its end; a tenant coming back from idleness gets no credit for it. The queue's own
+//    virtual time advances with the service given, divided among the busy (as in weighted fair queueing): newcomers start
+//    ever later, so that whoever waits is overtaken only for a while, and at equal times whoever came first goes first.
 //  - a tenant holds at most its cap of slots. Alone it may use the pool but for a small reserve, so that a newcomer is
 //    served at once; when others were active within the contention window, each has its weighted share of the pool.
 //  - within a tenant, first come, first served.
@@ -52,8 +54,10 @@ export class FairQueue {
   #weights = 0
   #inUse = 0
   #waiting = 0
-  /** The start tag of the latest grant: where a newcomer begins. */
+  /** Where a newcomer begins: the start tag of the latest grant, or later by the service given since. */
   #virtualTime = 0
+  /** Tenants that have joined the backlog, ever: the order among equals. */
+  #arrivals = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   #timerAt = Number.POSITIVE_INFINITY
   #closed = false
@@ -137,8 +141,8 @@ export class FairQueue {
       this.#tenants.set(tenantId, tenant)
       this.#weights += weight
     } else {
-      if (tenant.weight !== weight) this.#reweigh(tenant, weight)
       if (tenant.inUse === 0 && tenant.waiting === 0) this.#idle.remove(tenant)
+      if (tenant.weight !== weight) this.#reweigh(tenant, weight)
     }
     if (tenant.waiting === 0 && tenant.virtualTime < this.#virtualTime) tenant.virtualTime = this.#virtualTime
     return tenant
@@ -190,7 +194,11 @@ export class FairQueue {
       }
       tenant.append(waiter)
       this.#waiting += 1
-      if (tenant.heapIndex < 0) this.#backlog.push(tenant)
+      if (tenant.heapIndex < 0) {
+        this.#arrivals += 1
+        tenant.arrival = this.#arrivals
+        this.#backlog.push(tenant)
+      }
       this.#wakeBy(waiter.deadline, now)
       // A tenant at its cap while slots are free may go on when its neighbours' contention window ends.
       if (this.#inUse < this.#bounds.slots) this.#wakeBy(this.#nextForgetting(), now)
@@ -219,6 +227,7 @@ export class FairQueue {
   readonly #releaseSlot = (tenant: TenantLine, grantedAt: number, charge: number): void => {
     const now = this.#clock.monotonic()
     const heldMs = now - grantedAt
+    this.#virtualTime += heldMs / Math.max(this.#weights - this.#idle.weight, tenant.weight)
     this.#inUse -= 1
     tenant.inUse -= 1
     tenant.usualHoldMs += (heldMs - tenant.usualHoldMs) * holdSmoothing

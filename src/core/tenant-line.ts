@@ -25,6 +25,8 @@ export class TenantLine {
   first: Waiter | undefined = undefined
   last: Waiter | undefined = undefined
   heapIndex = -1
+  /** When it joined the backlog, as a count. */
+  arrival = 0
   idleSince = 0
   idlePrevious: TenantLine | undefined = undefined
   idleNext: TenantLine | undefined = undefined
@@ -54,6 +56,8 @@ export class TenantLine {
 /** Idle tenants in the order in which they became idle: a linked list through the tenants, so that a call allocates nothing. */
 export class IdleList {
   size = 0
+  /** The sum of their weights. */
+  weight = 0
   first: TenantLine | undefined = undefined
   #last: TenantLine | undefined = undefined
 
@@ -64,6 +68,7 @@ export class IdleList {
     else this.#last.idleNext = tenant
     this.#last = tenant
     this.size += 1
+    this.weight += tenant.weight
   }
 
   remove(tenant: TenantLine): void {
@@ -74,5 +79,7 @@ export class IdleList {
     tenant.idlePrevious = undefined
     tenant.idleNext = undefined
     this.size -= 1
+    // Sums of fractions drift; an empty sum is where they are put right.
+    this.weight = this.size === 0 ? 0 : this.weight - tenant.weight
   }
 }

@@ -4,6 +4,8 @@
 /** What the heap orders. `heapIndex` belongs to the heap: -1 outside it. */
 export interface HeapItem {
   virtualTime: number
+  /** At equal virtual times the lesser goes first. */
+  arrival: number
   heapIndex: number
 }
 
@@ -50,7 +52,7 @@ export class VirtualTimeHeap<Item extends HeapItem> {
   #rise(item: Item): void {
     while (item.heapIndex > 0) {
       const parent = this.#items[(item.heapIndex - 1) >> 1] as Item
-      if (parent.virtualTime <= item.virtualTime) return
+      if (!isBefore(item, parent)) return
       this.#swap(parent, item)
     }
   }
@@ -59,8 +61,8 @@ export class VirtualTimeHeap<Item extends HeapItem> {
     for (;;) {
       const left = this.#items[2 * item.heapIndex + 1]
       const right = this.#items[2 * item.heapIndex + 2]
-      const least = right !== undefined && left !== undefined && right.virtualTime < left.virtualTime ? right : left
-      if (least === undefined || least.virtualTime >= item.virtualTime) return
+      const least = right !== undefined && left !== undefined && isBefore(right, left) ? right : left
+      if (least === undefined || !isBefore(least, item)) return
       this.#swap(item, least)
     }
   }
@@ -75,4 +77,8 @@ export class VirtualTimeHeap<Item extends HeapItem> {
     item.heapIndex = index
     this.#items[index] = item
   }
+}
+
+function isBefore(one: HeapItem, other: HeapItem): boolean {
+  return one.virtualTime < other.virtualTime || (one.virtualTime === other.virtualTime && one.arrival < other.arrival)
 }

@@ -340,6 +340,44 @@ test('idleness earns no credit: who comes back does not shut out who stayed', as
   assert.ok(Math.abs(counts.bob - counts.carol) <= 12, JSON.stringify(counts))
 })
 
+test('who has had more than its share is overtaken for a while, not for as long as newcomers keep coming', async (t) => {
+  const { queue, pass } = queueUnderTest(t, { slots: 1, reservedSlots: 0, contentionWindowMs: 100 })
+  const busy = queue.tryAcquire('busy')
+  assert.ok(busy)
+  pass(20)
+  const first = observe(queue.acquire('newcomer 0'))
+  const waiting = observe(queue.acquire('busy'))
+  busy.release()
+  await settle()
+  const newcomers = [first, observe(queue.acquire('newcomer 1'))]
+  let overtaken = 0
+  // Each release is met by a tenant that has had nothing yet.
+  for (; waiting.slot === undefined && overtaken < 500; overtaken += 1) {
+    newcomers.push(observe(queue.acquire(`newcomer ${overtaken + 2}`)))
+    const running = newcomers.findIndex((newcomer) => newcomer.slot !== undefined)
+    pass(1)
+    newcomers.splice(running, 1)[0]?.slot?.release()
+    await settle()
+  }
+  assert.ok(waiting.slot, `overtaken ${overtaken} times`)
+})
+
+test('among equals, first come, first served', async (t) => {
+  const { queue } = queueUnderTest(t, { slots: 1, reservedSlots: 0 })
+  const held = queue.tryAcquire('first')
+  assert.ok(held)
+  const order: string[] = []
+  const names = ['bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi']
+  const waits = names.map(async (name) => {
+    const slot = await queue.acquire(name)
+    order.push(name)
+    slot.release()
+  })
+  held.release()
+  await Promise.all(waits)
+  assert.deepEqual(order, names)
+})
+
 test('1,000,000 calls of 100,000 tenants leave no more state than the bound', () => {
   const clock = new ManualClock()
   const queue = new FairQueue({ slots: 10, clock, idleTenantsMax: 5_000 })
