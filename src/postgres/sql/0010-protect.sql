@@ -189,7 +189,7 @@ begin
            format('The permissive policy %I is not ours: permissive policies open what others close.', p.polname),
            format('drop policy %I on %s;', p.polname, target)
       from pg_policy as p
-     where p.polrelid = target and p.polpermissive and p.polname <> 'partywall_tenant';
+     where p.polrelid = target and p.polpermissive and p.polname !~ '^partywall_(tenant|wall_(select|insert|update|delete))$';
   return query
     select 'inheritance'::text, i.inhrelid::regclass::text, 'Inheritance (without partitions) shows child rows past the parent''s policies.'::text,
            format('alter table %s no inherit %s;', i.inhrelid::regclass, target)
