@@ -126,13 +126,13 @@ const databaseRules = `
          format('revoke set on parameter session_replication_role from public, %I;', $1::name)
    where has_parameter_privilege($1::name, 'session_replication_role', 'set')`
 
-/** Tables that the app can reach, outside PostgreSQL's own schemas. */
+/** Tables that the app can reach, outside PostgreSQL's own schemas and the control plane's, which has rules of its own. */
 const reachableTables = `
     select c.oid, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relowner, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) as name
       from pg_catalog.pg_class as c
       join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
      where c.relkind in ('r', 'p')
-       and n.nspname not in ('pg_catalog', 'information_schema')
+       and n.nspname not in ('pg_catalog', 'information_schema', 'partywall')
        and n.nspname !~ '^pg_(toast|temp)'
        and has_schema_privilege($1::name, n.oid, 'usage')
        and (has_table_privilege($1::name, c.oid, 'select, insert, update, delete, truncate, references, trigger')
@@ -204,7 +204,9 @@ const policyRules = `
   select 'foreign_policy', p.table_name, format('The permissive policy %I on %s is not ours: permissive policies open what others close.', f.polname, p.table_name),
          format('drop policy %I on %s;', f.polname, p.table_name)
     from partywall.protected_tables as p
-    join pg_catalog.pg_policy as f on f.polrelid = to_regclass(p.table_name) and f.polpermissive and f.polname <> 'partywall_tenant'`
+    join pg_catalog.pg_policy as f on f.polrelid = to_regclass(p.table_name) and f.polpermissive
+     -- One of ours that was made permissive is the finding above: protect() replaces it.
+     and f.polname !~ '^partywall_(tenant|wall_(select|insert|update|delete))$'`
 
 const viewRules = `
   select case c.relkind when 'v' then 'definer_view' when 'm' then 'materialized_view' else 'foreign_table' end, format('%I.%I', n.nspname, c.relname),

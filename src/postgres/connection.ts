@@ -151,6 +151,14 @@ export class Connection {
     this.#toClose.push(prepared.name)
   }
 
+  /** Forgets all: a table changed under a plan, or a pooler gave us a session that has prepared nothing. */
+  #forgetAll(): void {
+    for (const { name } of this.#prepared.values()) this.#toClose.push(name)
+    this.#toClose.push(...this.#fixed)
+    this.#prepared.clear()
+    this.#fixed.clear()
+  }
+
   /** Builds and sends a flush when those before it are answered. `done` is called once. */
   send(build: BuildFlush, done: FlushDone): void {
     if (this.#busy) this.#waiting.push({ build, done })
@@ -216,6 +224,7 @@ export class Connection {
       return
     }
     this.#forgetParsed()
+    if (isStalePlan(error)) this.#forgetAll()
     // pg forgets the query at its error; the server is ready only at the ReadyForQuery behind it.
     const isFatal = this.#broken !== undefined || !(error instanceof pg.DatabaseError) || /^(FATAL|PANIC)$/.test(error.severity ?? '')
     if (isFatal) {
@@ -251,6 +260,13 @@ export class Connection {
     const oldest = this.#prepared.keys().next().value
     if (oldest !== undefined) this.forget(oldest)
   }
+}
+
+/** The table changed under a prepared statement, or a pooler gave us another server's session: it must be prepared anew. */
+export function isStalePlan(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code } = error as { code?: unknown }
+  return (code === '0A000' && /cached plan must not change result type/.test(error.message)) || code === '26000'
 }
 
 /** How long a CancelRequest may take before we stop waiting for it. */

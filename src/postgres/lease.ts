@@ -15,7 +15,7 @@ import type { TenantId } from '../core/tenant.ts'
 import type { TenantContext } from '../core/tenant-context.ts'
 import { AbortedError, CapabilityRefusedError, StatementRefusedError, StatementTimeoutError } from '../errors.ts'
 import type { Capabilities, Capability } from './capabilities.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, isStalePlan } from './connection.ts'
 import { type FailureSituation, translate } from './database-errors.ts'
 import type { Flush, FlushStep } from './flush.ts'
 import type { ConnectionPool } from './pool.ts'
@@ -237,13 +237,6 @@ export function explainFailure(error: Error, connection: Connection, situation: 
   const broken = connection.brokenBy
   if (broken === undefined || error instanceof pg.DatabaseError) return translate(error, situation)
   return translate(broken, situation)
-}
-
-/** The table changed under a prepared statement, or a pooler gave us another server's session: prepare it anew, once. */
-function isStalePlan(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const { code } = error as { code?: unknown }
-  return (code === '0A000' && /cached plan must not change result type/.test(error.message)) || code === '26000'
 }
 
 /** A step whose rows are looked at and dropped. */

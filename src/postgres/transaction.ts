@@ -11,7 +11,7 @@ import {
   TransactionTimeoutError,
 } from '../errors.ts'
 import type { Capability } from './capabilities.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, isStalePlan } from './connection.ts'
 import type { Flush, FlushStep } from './flush.ts'
 import {
   aborted,
@@ -115,7 +115,10 @@ export class TenantTransaction {
         `${kind.toUpperCase()} is refused inside a transaction: it begins and ends with its callback. Use tx.savepoint(fn) to nest.`,
       )
     }
-    return await this.#track(this.#execute<Row>(statement))
+    const result = await this.#track(this.#execute<Row>(statement))
+    // What was set since the savepoint is undone with it, the timeout too: no number is equal to this one, so it is sent anew.
+    if (kind === 'rollback_to') this.#timeoutInForce = Number.NaN
+    return result
   }
 
   /** @internal SET TRANSACTION before the first statement becomes part of BEGIN. */
@@ -235,8 +238,9 @@ export class TenantTransaction {
     try {
       return await this.#flush<Row>(write, statement)
     } catch (error) {
-      if (!(startedHere && error instanceof CapabilityRefusedError) || this.#ownCapability) throw error
-      // The first flush did nothing but fail: begin again with a new capability.
+      const isCurable = (error instanceof CapabilityRefusedError && !this.#ownCapability) || isStalePlan(error)
+      if (!startedHere || !isCurable) throw error
+      // The first flush did nothing but fail: begin again with a new capability, or a new plan.
       await this.#restart()
       return await this.#flush<Row>(write, statement)
     }
@@ -328,7 +332,7 @@ export class TenantTransaction {
     const held = await this.#held!
     await this.#control(held, 'rollback')
     this.#isBegun = false
-    this.#capability = undefined
+    if (!this.#ownCapability) this.#capability = undefined
   }
 
   async #end(state: 'committed' | 'rolled back', finish: (held: HeldConnection) => Promise<void>): Promise<void> {
@@ -336,9 +340,11 @@ export class TenantTransaction {
     // What was sent without waiting belongs to the transaction still.
     while (this.#pending.size > 0) await Promise.allSettled([...this.#pending])
     this.#state = state
-    if (this.#held === undefined) return
-    const held = await this.#held.catch(() => undefined)
-    if (held === undefined) return
+    const held = await this.#held?.catch(() => undefined)
+    if (held === undefined) {
+      await this.#revokeOwn()
+      return
+    }
     try {
       if (this.#isBegun) {
         if (held.connection.isUsable) await finish(held)
@@ -347,8 +353,13 @@ export class TenantTransaction {
     } finally {
       this.#unwatch?.()
       this.#leases.release(held)
-      if (this.#ownCapability) await this.#capability?.then((own) => this.#leases.capabilities.revoke(own)).catch(() => {})
+      await this.#revokeOwn()
     }
+  }
+
+  /** One that was issued for this transaction alone goes with it: a tenant may hold only so many. When it cannot, it expires. */
+  async #revokeOwn(): Promise<void> {
+    if (this.#ownCapability) await this.#capability?.then((own) => this.#leases.capabilities.revoke(own)).catch(() => {})
   }
 
   /** COMMIT and ROLLBACK: statements of ours, without values. */

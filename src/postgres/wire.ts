@@ -16,8 +16,14 @@ const execute = executeAndSync.subarray(0, 10)
 const sync = executeAndSync.subarray(10)
 const describePortal = Buffer.from([0x44, 0, 0, 0, 6, 0x50, 0])
 
-/** Converts parameter values. @throws {InvalidInputError} when one cannot be sent. */
+/** What the protocol can count: 16 bits, without a sign. */
+const parametersMax = 65_535
+
+/** Converts parameter values. @throws {InvalidInputError} when one cannot be sent, or there are too many. */
 export function toWireValues(values: readonly unknown[]): WireValue[] {
+  if (values.length > parametersMax) {
+    throw new InvalidInputError(`A statement has ${values.length} parameters; PostgreSQL takes ${parametersMax}. Pass an array and unnest() it.`)
+  }
   const wire: WireValue[] = new Array(values.length)
   for (let i = 0; i < values.length; i++) {
     const value = values[i]
@@ -144,9 +150,9 @@ function bindMessage(portal: string, statement: string, values: readonly WireVal
   at += buffer.write(statement, at, 'latin1')
   buffer[at++] = 0
   // Format codes: none means that all are text; bytes are sent in binary.
-  at = buffer.writeInt16BE(hasBytes ? values.length : 0, at)
-  if (hasBytes) for (const value of values) at = buffer.writeInt16BE(typeof value === 'string' || value === null ? 0 : 1, at)
-  at = buffer.writeInt16BE(values.length, at)
+  at = buffer.writeUInt16BE(hasBytes ? values.length : 0, at)
+  if (hasBytes) for (const value of values) at = buffer.writeUInt16BE(typeof value === 'string' || value === null ? 0 : 1, at)
+  at = buffer.writeUInt16BE(values.length, at)
   for (const value of values) at = writeValue(buffer, at, value)
   // Results as text: no format codes.
   buffer.writeInt16BE(0, at)

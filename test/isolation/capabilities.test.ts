@@ -157,9 +157,10 @@ describe('issuing is bounded:', () => {
 
   test('1,024 live ones a tenant; what has expired makes room, and others are not touched', async (t) => {
     const here = await stage(t)
-    await here.alice(`select i.* from generate_series(1, 1100), partywall.issue(array[$1]::uuid[], interval '1 minute', 'flood') as i`, [
-      here.bob.id,
-    ])
+    await here.alice(
+      `select i.* from generate_series(1, 1100) as g, partywall.issue(array[$1]::uuid[], interval '1 minute', 'flood ' || g) as i`,
+      [here.bob.id],
+    )
     const count = async () =>
       (
         await here.alice<{ live: number }>('select count(*)::int as live from partywall.capabilities where tenant_id = $1', [here.bob.id])
@@ -171,7 +172,7 @@ describe('issuing is bounded:', () => {
       { code: 'PW_CAPABILITY_LIMIT' },
     )
     assert.equal((await here.tenancy.run('carol', () => here.tenancy.query('select * from notes'))).rowCount, rowsPerTenant)
-    await here.alice(`update partywall.capabilities set expires_at = clock_timestamp() where issued_to = 'flood'`)
+    await here.alice(`update partywall.capabilities set expires_at = clock_timestamp() where issued_to like 'flood %'`)
     assert.equal((await here.tenancy.run('bob', () => here.tenancy.query('select * from notes'))).rowCount, rowsPerTenant)
     assert.equal(await count(), 1)
   })
@@ -195,10 +196,10 @@ describe('issuing is bounded:', () => {
 
   test('reap() takes what has expired, as many as asked, and nothing that lives', async (t) => {
     const here = await stage(t)
-    await here.alice(`select i.* from generate_series(1, 10), partywall.issue(array[$1, $2]::uuid[], interval '1 minute', 'test') as i`, [
-      here.bob.id,
-      here.carol.id,
-    ])
+    await here.alice(
+      `select i.* from generate_series(1, 10) as g, partywall.issue(array[$1, $2]::uuid[], interval '1 minute', g::text) as i`,
+      [here.bob.id, here.carol.id],
+    )
     await here.alice('update partywall.capabilities set expires_at = clock_timestamp() where tenant_id = $1', [here.bob.id])
     const gatekeeper = new pg.Client({ connectionString: here.database.urls.gatekeeper })
     await gatekeeper.connect()

@@ -1,6 +1,62 @@
 -- protect(): puts a table behind the wall, or says why it cannot be and how to mend it.
 -- Security invoker: it is called by whoever may alter the table, in a migration.
 
+-- The definition that a foreign key should have: the tenant first on both sides, the rest as it is. SET NULL and SET DEFAULT keep
+-- away from the tenant (of an update they cannot, and become NO ACTION).
+create function partywall.foreign_key_with_tenant(foreign_key oid, tenant_column name) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+return (
+  select format('foreign key (%I%s) references %s (%I%s)', tenant_column, own.list, k.confrelid::regclass, tenant_column, other.list)
+         || case k.confmatchtype when 'f' then ' match full' else '' end
+         || case k.confupdtype when 'c' then ' on update cascade' when 'r' then ' on update restrict' else '' end
+         || case k.confdeltype when 'c' then ' on delete cascade' when 'r' then ' on delete restrict'
+              when 'n' then format(' on delete set null (%s)', set_by.list) when 'd' then format(' on delete set default (%s)', set_by.list) else '' end
+         || case when k.condeferrable then ' deferrable' else '' end || case when k.condeferred then ' initially deferred' else '' end
+    from pg_constraint as k,
+         lateral (
+           select coalesce(string_agg(', ' || quote_ident(a.attname), '' order by c.ord), '') as list
+             from unnest(k.conkey) with ordinality as c (attnum, ord)
+             join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = c.attnum
+            where a.attname <> tenant_column
+         ) as own,
+         lateral (
+           select coalesce(string_agg(', ' || quote_ident(a.attname), '' order by c.ord), '') as list
+             from unnest(k.confkey) with ordinality as c (attnum, ord)
+             join pg_attribute as a on a.attrelid = k.confrelid and a.attnum = c.attnum
+            where a.attname <> tenant_column
+         ) as other,
+         lateral (
+           select string_agg(quote_ident(a.attname), ', ' order by c.ord) as list
+             from unnest(coalesce(k.confdelsetcols, k.conkey)) with ordinality as c (attnum, ord)
+             join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = c.attnum
+            where a.attname <> tenant_column
+         ) as set_by
+   where k.oid = foreign_key
+);
+
+-- SQL that puts the tenant first in a primary or unique key. Foreign keys that point at the key go and come back with the tenant.
+create function partywall.key_with_tenant(key_constraint oid, tenant_column name) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+return (
+  select coalesce((select string_agg(format('alter table %s drop constraint %I; ', f.conrelid::regclass, f.conname), '' order by f.oid)
+                     from pg_constraint as f where f.contype = 'f' and f.conparentid = 0 and f.conindid = k.conindid), '')
+         || format('alter table %s drop constraint %I, add constraint %I %s;', k.conrelid::regclass, k.conname, k.conname,
+              replace(pg_get_constraintdef(k.oid), '(' || listed.was || ')', format('(%I%s)', tenant_column, listed.rest)))
+         || coalesce((select string_agg(format(' alter table %s add constraint %I %s;', f.conrelid::regclass, f.conname,
+                               partywall.foreign_key_with_tenant(f.oid, tenant_column)), '' order by f.oid)
+                        from pg_constraint as f where f.contype = 'f' and f.conparentid = 0 and f.conindid = k.conindid), '')
+    from pg_constraint as k,
+         lateral (
+           select string_agg(quote_ident(a.attname), ', ' order by c.ord) as was,
+                  coalesce(string_agg(', ' || quote_ident(a.attname), '' order by c.ord) filter (where a.attname <> tenant_column), '') as rest
+             from unnest(k.conkey) with ordinality as c (attnum, ord)
+             join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = c.attnum
+         ) as listed
+   where k.oid = key_constraint
+);
+
 -- One row for each reason why the table cannot stand behind the wall. `fix` is SQL, ready to run where it can be known.
 create function partywall.table_findings(target regclass, tenant_column name default 'tenant_id')
 returns table (rule text, object text, problem text, fix text)
@@ -59,13 +115,12 @@ begin
            case when i.indisunique or i.indisexclusion
              then format('%s does not begin with %I: it would tell one tenant which values another holds.', pg_get_indexdef(i.indexrelid), tenant_column)
              else format('%s does not begin with %I: its timing and plans would tell of other tenants'' rows.', pg_get_indexdef(i.indexrelid), tenant_column) end,
-           case when k.conname is not null
-             then format('alter table %s drop constraint %I, add %s;', target, k.conname,
-                    case when i.indisexclusion
-                      then replace(pg_get_constraintdef(k.oid), '(', format('(%I with =, ', tenant_column))
-                      else regexp_replace(pg_get_constraintdef(k.oid), '\(', format('(%I, ', tenant_column)) end)
-             else format('drop index %s; %s;', i.indexrelid::regclass,
-                    regexp_replace(pg_get_indexdef(i.indexrelid), '\(', format('(%I, ', tenant_column))) end
+           case when i.indisexclusion
+                  then format('alter table %s drop constraint %I, add constraint %I %s;', target, k.conname, k.conname,
+                         regexp_replace(pg_get_constraintdef(k.oid), '\(', format('(%I with =, ', tenant_column)))
+                when k.conname is not null then partywall.key_with_tenant(k.oid, tenant_column)
+                else format('drop index %s; %s;', i.indexrelid::regclass,
+                       regexp_replace(pg_get_indexdef(i.indexrelid), ' USING (\w+) \(', format(' USING \1 (%I, ', tenant_column))) end
       from pg_index as i
       join pg_class as ic on ic.oid = i.indexrelid
       join pg_am as am on am.oid = ic.relam
@@ -90,11 +145,8 @@ begin
   return query
     select 'foreign_key'::text, k.conname::text,
            format('%I on %s does not carry the tenant: a row could refer to, probe or block another tenant''s.', k.conname, k.conrelid::regclass),
-           format('alter table %s drop constraint %I, add constraint %I foreign key (%I, %s) references %s (%I, %s);',
-             k.conrelid::regclass, k.conname, k.conname, tenant_column,
-             (select string_agg(quote_ident(a.attname), ', ') from unnest(k.conkey) as c (n) join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = c.n),
-             k.confrelid::regclass, tenant_column,
-             (select string_agg(quote_ident(a.attname), ', ') from unnest(k.confkey) as c (n) join pg_attribute as a on a.attrelid = k.confrelid and a.attnum = c.n))
+           format('alter table %s drop constraint %I, add constraint %I %s;',
+             k.conrelid::regclass, k.conname, k.conname, partywall.foreign_key_with_tenant(k.oid, tenant_column))
       from pg_constraint as k
      where k.contype = 'f'
        and k.conparentid = 0
@@ -109,7 +161,7 @@ begin
     select 'foreign_key_action'::text, k.conname::text,
            format('%I sets %I to null or its default when the other row goes.', k.conname, tenant_column),
            format('alter table %s drop constraint %I, add constraint %I %s;', target, k.conname, k.conname,
-             regexp_replace(pg_get_constraintdef(k.oid), 'ON (DELETE|UPDATE) SET (NULL|DEFAULT)( \([^)]*\))?', 'ON \1 NO ACTION', 'g'))
+             partywall.foreign_key_with_tenant(k.oid, tenant_column))
       from pg_constraint as k
      where k.contype = 'f' and k.conrelid = target
        and ((k.confdeltype in ('n', 'd') and (k.confdelsetcols is null or att.attnum = any (k.confdelsetcols)) and att.attnum = any (k.conkey))
@@ -137,7 +189,7 @@ begin
            format('The permissive policy %I is not ours: permissive policies open what others close.', p.polname),
            format('drop policy %I on %s;', p.polname, target)
       from pg_policy as p
-     where p.polrelid = target and p.polpermissive and p.polname <> 'partywall_tenant';
+     where p.polrelid = target and p.polpermissive and p.polname !~ '^partywall_(tenant|wall_(select|insert|update|delete))$';
   return query
     select 'inheritance'::text, i.inhrelid::regclass::text, 'Inheritance (without partitions) shows child rows past the parent''s policies.'::text,
            format('alter table %s no inherit %s;', i.inhrelid::regclass, target)
@@ -180,7 +232,8 @@ begin
       message = format('%s cannot be protected: %s', here,
         (select string_agg(f ->> 'problem', ' ') from jsonb_array_elements(findings) as f)),
       detail = findings::text,
-      hint = (select string_agg(f ->> 'fix', E'\n') from jsonb_array_elements(findings) as f where f ->> 'fix' is not null);
+      -- RAISE does not take a null.
+      hint = coalesce((select string_agg(f ->> 'fix', E'\n') from jsonb_array_elements(findings) as f where f ->> 'fix' is not null), '');
   end if;
 
   execute format('alter table %s alter column %s set default partywall.tenant_id()', here, column_is);
