@@ -17,42 +17,7 @@ import {
 } from '../../src/errors.ts'
 import type { TenantRepository } from '../../src/postgres/repository.ts'
 import { type Stage, stage } from '../support/cast.ts'
-
-interface Thing {
-  id: string
-  name: string
-  size: number | null
-  price: string | null
-  tags: string[]
-  data: unknown
-  made_at: Date
-  bytes: Buffer | null
-  'odd "name"': string | null
-}
-
-const things = `
-  set role partywall_owner;
-  create table app.things (
-    tenant_id uuid not null,
-    id uuid not null default partywall.uuidv7(),
-    name text not null,
-    size integer,
-    price numeric,
-    tags text[] not null default '{}',
-    data jsonb not null default '{}',
-    made_at timestamptz not null default clock_timestamp(),
-    bytes bytea,
-    "odd ""name""" text,
-    double integer generated always as (size * 2) stored,
-    primary key (tenant_id, id),
-    constraint things_name_key unique (tenant_id, name),
-    constraint things_size_check check (size < 1000000)
-  );
-  select partywall.protect('app.things');
-  create table app.pairs (tenant_id uuid not null, a integer, b integer, primary key (tenant_id, a, b));
-  select partywall.protect('app.pairs');
-  reset role;
-`
+import { type Thing, thingsOn } from '../support/things.ts'
 
 describe('a repository:', () => {
   let scene: Stage
@@ -67,24 +32,9 @@ describe('a repository:', () => {
 
   before(async () => {
     scene = await stage()
-    await scene.alice(things)
-    repository = scene.tenancy.repository<Thing>('things')
+    repository = await thingsOn(scene)
     bob = createTenantContext({ tenant: scene.bob })
     carol = createTenantContext({ tenant: scene.carol })
-    for (const context of [bob, carol]) {
-      await as(context, () =>
-        repository.createMany(
-          Array.from({ length: 30 }, (_, i) => ({
-            name: `${context.tenant.slug} ${String(i).padStart(2, '0')}`,
-            size: i % 5 === 0 ? null : i,
-            tags: i % 2 === 0 ? ['even', `n${i}`] : [],
-            data: { n: i, nested: { of: context.tenant.slug } },
-            // Three rows share each moment, and moments differ by microseconds: what a Date cannot hold.
-            made_at: `2026-01-01T00:00:00.${String(100000 + Math.floor(i / 3))}Z` as unknown as Date,
-          })),
-        ),
-      )
-    }
   })
   after(() => scene.tenancy.close())
 
@@ -327,107 +277,6 @@ describe('a repository:', () => {
       }),
       { numRuns: 150 },
     )
-  })
-
-  test('pages by keyset: every row once, in order, also over ties and in mixed directions', async () => {
-    const orders = [
-      [],
-      [{ column: 'made_at' }],
-      [{ column: 'made_at', direction: 'desc' }],
-      [
-        { column: 'made_at', direction: 'desc' },
-        { column: 'name', direction: 'asc' },
-      ],
-      [
-        { column: 'made_at', direction: 'asc' },
-        { column: 'id', direction: 'desc' },
-      ],
-    ] as const
-    await asBob(async () => {
-      for (const orderBy of orders) {
-        const whole = (await repository.findAll({ orderBy, limit: 1000 })).rows.map((row) => row.id)
-        const paged: string[] = []
-        let after: string | undefined
-        do {
-          const page = await repository.findAll({ orderBy, limit: 7, after })
-          assert.ok(page.rows.length > 0)
-          paged.push(...page.rows.map((row) => row.id))
-          after = page.nextCursor
-        } while (after !== undefined)
-        assert.deepEqual(paged, whole)
-        assert.equal(paged.length, 30)
-        const second = await repository.findAll({ orderBy, limit: 7, offset: 7 })
-        assert.deepEqual(
-          second.rows.map((row) => row.id),
-          whole.slice(7, 14),
-        )
-      }
-      const exact = await repository.findAll({ limit: 30 })
-      assert.equal(exact.nextCursor, undefined)
-    })
-  })
-
-  test('a cursor is good for its tenant, table, order and spelling alone', async () => {
-    const orderBy = [{ column: 'made_at' }] as const
-    const { nextCursor } = await asBob(() => repository.findAll({ orderBy, limit: 5 }))
-    const cursor = nextCursor!
-    const folders = scene.tenancy.repository<{ id: string; made_at: Date }>('notes')
-    await assert.rejects(
-      as(carol, () => repository.findAll({ orderBy, after: cursor })),
-      InvalidInputError,
-    )
-    await asBob(async () => {
-      await assert.rejects(repository.findAll({ after: cursor }), InvalidInputError)
-      await assert.rejects(repository.findAll({ orderBy: [{ column: 'made_at', direction: 'desc' }], after: cursor }), InvalidInputError)
-      await assert.rejects(folders.findAll({ after: cursor }), InvalidInputError)
-      const last = cursor.at(-1)!
-      for (const bad of [
-        '',
-        'x',
-        `${cursor}=`,
-        ` ${cursor}`,
-        `${cursor}\n`,
-        cursor.slice(1),
-        cursor.slice(0, -1) + (last === 'A' ? 'B' : 'A'),
-        cursor.toUpperCase(),
-        'A'.repeat(5000),
-        5,
-        {},
-        ['x'],
-        null,
-      ]) {
-        await assert.rejects(repository.findAll({ orderBy, after: bad as never }), InvalidInputError, String(bad).slice(0, 50))
-      }
-      assert.equal((await repository.findAll({ orderBy, after: cursor, limit: 1000 })).rows.length, 25)
-      await assert.rejects(repository.findAll({ orderBy, after: cursor, offset: 1 }), InvalidInputError)
-      const nullable = [{ column: 'size' }] as const
-      assert.equal((await repository.findAll({ orderBy: nullable, limit: 5 })).nextCursor, undefined)
-      await assert.rejects(repository.findAll({ orderBy: nullable, after: cursor }), InvalidInputError)
-    })
-  })
-
-  test('limits are bounded', async () => {
-    await asBob(async () => {
-      for (const limit of [0, -1, 1.5, 1001, Number.NaN, Number.POSITIVE_INFINITY, '10', null]) {
-        await assert.rejects(repository.findAll({ limit: limit as number }), InvalidInputError)
-      }
-      for (const offset of [-1, 0.5, 10_001, '1']) await assert.rejects(repository.findAll({ offset: offset as number }), InvalidInputError)
-      for (const orderBy of [
-        {},
-        'name',
-        [{}],
-        [{ column: 'nope' }],
-        [{ column: 'name', direction: 'down' }],
-        [null],
-        Array(11).fill({ column: 'name' }),
-      ]) {
-        await assert.rejects(repository.findAll({ orderBy: orderBy as never }), InvalidInputError)
-      }
-      for (const select of [[], 'name', ['nope'], ['*'], ['name, secret']]) {
-        await assert.rejects(repository.findAll({ select: select as never }), InvalidInputError)
-      }
-      assert.equal((await repository.findAll({ limit: 1000 })).rows.length, 30)
-    })
   })
 
   test('createMany makes all or none, in pieces, and fills what a row leaves out', async () => {
