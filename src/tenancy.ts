@@ -32,6 +32,7 @@ import { Leases } from './postgres/lease.ts'
 import { ConnectionPool } from './postgres/pool.ts'
 import { declareGlobalTable, protectTable } from './postgres/protect.ts'
 import { protectedNames } from './postgres/protected-names.ts'
+import { type RepositoryOptions, TenantRepository } from './postgres/repository.ts'
 import type { QueryResult } from './postgres/result.ts'
 import { TenantHandle } from './postgres/tenant-handle.ts'
 import { TenantPool, type TenantPoolOptions } from './postgres/tenant-pool.ts'
@@ -224,6 +225,15 @@ export class Tenancy {
    */
   db<Schema>(): Kysely<Schema> {
     return this.#kysely as unknown as Kysely<Schema>
+  }
+
+  /**
+   * The rows of one table, without SQL, for the tenant in context of whoever calls. Make one and keep it.
+   *
+   * @param table `documents`, or `schema.documents`.
+   */
+  repository<T extends object>(table: string, options: RepositoryOptions = {}): TenantRepository<T> {
+    return new TenantRepository<T>({ leases: this.#parts.leases, scope: this.scope }, table, options)
   }
 
   /**
