@@ -7,11 +7,9 @@ import type { RequestOptions, WallAnswer, WallParty, WallStage } from './wall-st
 
 const pagesMax = 100
 
-/** In this order: the last two look at what the others left behind. */
-export const httpAttempts: readonly WallAttempt[] = [
+/** Attempts that only look. */
+export const httpReads: readonly WallAttempt[] = [
   { name: 'read an item of another tenant by its id', run: (stage) => notFound(stage, { method: 'GET' }) },
-  { name: 'change an item of another tenant', run: (stage) => notFound(stage, { method: 'PATCH', body: sampleChange(stage) }) },
-  { name: 'delete an item of another tenant', run: (stage) => notFound(stage, { method: 'DELETE' }) },
   { name: 'tell an item of another tenant from one that does not exist', run: indistinguishable },
   { name: 'find it in the list, all pages of it', run: listAll },
   { name: 'find it by searching for its text', run: (stage) => unseen(stage, `?q=${stage.mark}`) },
@@ -52,14 +50,20 @@ export const httpAttempts: readonly WallAttempt[] = [
     run: (stage) => forged(stage, { alg: 'HS256' }, () => stage.options.attacker.token.split('.')[2] ?? ''),
   },
   { name: 'an API key with one character changed', run: alteredKey },
-  { name: 'write with another tenant in the body', run: foreignBody },
   { name: 'be served while suspended, by token', run: (stage) => suspended(stage, stage.options.suspended, {}) },
   {
     name: 'be served while suspended, by API key',
     run: (stage) => suspended(stage, undefined, { 'x-api-key': stage.options.suspended.apiKey }),
   },
-  { name: 'have changed anything of the victim by all that', run: untouched },
   { name: '(control) lose sight of one’s own item', run: ownIsThere },
+]
+
+/** Attempts to write, after all others: one that got through would leave them nothing to find. The last one looks at the harm. */
+export const httpWrites: readonly WallAttempt[] = [
+  { name: 'write with another tenant in the body', run: foreignBody },
+  { name: 'change an item of another tenant', run: (stage) => notFound(stage, { method: 'PATCH', body: sampleChange(stage) }) },
+  { name: 'delete an item of another tenant', run: (stage) => notFound(stage, { method: 'DELETE' }) },
+  { name: 'have changed anything of the victim by all that', run: untouched },
 ]
 
 async function notFound(stage: WallStage, options: RequestOptions): Promise<string | undefined> {

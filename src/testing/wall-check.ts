@@ -1,7 +1,7 @@
 // Tries to cross the wall, live: over HTTP as another tenant, and in SQL as whoever has found an injection. Every attempt is
 // seen to be able to fail (test/testing/wall-check.test.ts takes the wall down and watches them leak).
 
-import { httpAttempts } from './wall-attempts-http.ts'
+import { httpReads, httpWrites } from './wall-attempts-http.ts'
 import { sqlAttempts } from './wall-attempts-sql.ts'
 import { type WallCheckOptions, WallStage } from './wall-stage.ts'
 
@@ -37,8 +37,9 @@ export async function checkWall(options: WallCheckOptions): Promise<WallReport> 
   const stage = await WallStage.set(options)
   try {
     const attempts: WallResult[] = []
-    for (const attempt of httpAttempts) attempts.push(await tryOne(stage, 'HTTP', attempt))
+    for (const attempt of httpReads) attempts.push(await tryOne(stage, 'HTTP', attempt))
     for (const attempt of sqlAttempts) attempts.push(await tryOne(stage, 'SQL', attempt))
+    for (const attempt of httpWrites) attempts.push(await tryOne(stage, 'HTTP', attempt))
     return { attempts, held: attempts.every(({ outcome }) => outcome === 'refused') }
   } finally {
     await stage.strike()

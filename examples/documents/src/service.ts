@@ -4,7 +4,7 @@ import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { type HintReader, header, type IdentityProvider, subdomain, type Tenancy } from 'partywall'
-import { logSerializers, tenancyPlugin } from 'partywall/fastify'
+import { frameworkErrors, logSerializers, tenancyPlugin } from 'partywall/fastify'
 import { documentRoutes } from './document-routes.ts'
 import { userRoutes } from './user-routes.ts'
 
@@ -24,6 +24,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
   const hints: readonly HintReader[] = [header(), subdomain(options.domain ?? 'localhost')]
   const app = Fastify({
     logger: { level: options.logLevel ?? 'warn', serializers: logSerializers },
+    frameworkErrors,
     // Nothing is made to fit: a number is not a title, and a property that nobody knows is an error.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   }).withTypeProvider<TypeBoxTypeProvider>()

@@ -30,8 +30,6 @@ export interface DevOptions {
   readonly report?: ((line: string) => void) | undefined
   /** Settings of the database server; see EmbeddedServerOptions. */
   readonly settings?: Readonly<Record<string, string | number>> | undefined
-  /** Changes the database between set-up and self-check: for the test that the check can fail. */
-  readonly beforeCheck?: ((superuserUrl: string) => Promise<void>) | undefined
 }
 
 export interface DevEnvironment {
@@ -75,7 +73,6 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
     const { shown, drill, apiKeys } = await openDemoTenants({ tenancy, application, secrets })
     await keepSecrets(directory, { ...secrets, apiKeys })
     const identity = identities(tenancy, application, secrets)
-    await options.beforeCheck?.(urls.superuser)
     const wall = await tryWall({ application, tenancy, identity, urls, shown, drill })
     assertUnbreached(wall)
     const service = await application.start({ tenancy, identity, host, port })
