@@ -28,7 +28,9 @@ function pack() {
     execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project], { encoding: 'utf8' }),
   )
   const paths = packed.files.map((file) => file.path)
-  const strangers = paths.filter((path) => !/^(dist\/|package\.json$|README\.md$|LICENSE$)/.test(path) || /(?<!\.d)\.ts$/.test(path))
+  const strangers = paths.filter(
+    (path) => !/^(dist\/|bin\/partywall\.mjs$|package\.json$|README\.md$|LICENSE$)/.test(path) || /(?<!\.d)\.ts$/.test(path),
+  )
   if (strangers.length > 0) fail(`These files do not belong in the package: ${strangers.join(', ')}`)
   const missing = exportedFiles(manifest.exports)
     .concat(Object.values(manifest.bin))

@@ -185,6 +185,9 @@ export class DatabaseFullError extends errorClass('PW_DATABASE_FULL', 503, false
 /** The boot gate found the database unsafe. `findings` has each with the SQL that mends it. */
 export class BootRefusedError extends errorClass('PW_BOOT_REFUSED', 500, false, 'Internal error.') {}
 
+/** The live self-check got through the wall, or could not try. `attempts` in the details says where. */
+export class WallBreachedError extends errorClass('PW_WALL_BREACHED', 500, false, 'Internal error.') {}
+
 /** `protect()` refused a table. The message has the reasons and the SQL that mends each. */
 export class TableRefusedError extends errorClass('PW_TABLE_REFUSED', 500, false, 'Internal error.') {}
 
@@ -258,6 +261,7 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     DatabaseUnavailableError,
     DatabaseFullError,
     BootRefusedError,
+    WallBreachedError,
     TableRefusedError,
     RouteNotFoundError,
     BodyTooLargeError,

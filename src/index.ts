@@ -78,6 +78,7 @@ export {
   TransactionAbortedError,
   TransactionClosedError,
   TransactionTimeoutError,
+  WallBreachedError,
   WrongTenantError,
 } from './errors.ts'
 export type { BootFinding, ProtectedTable } from './postgres/boot-gate.ts'

@@ -85,8 +85,8 @@ const textLaws: readonly TextLaw[] = [
   { text: /\bMath\.random\(/, only: never, why: 'chance is crypto’s' },
   {
     text: /\bset_config\(/,
-    only: /^src\/postgres\/lease\.ts$/,
-    why: 'binding happens in one place',
+    only: /^src\/(postgres\/lease|testing\/wall-attempts-sql)\.ts$/,
+    why: 'binding happens in one place, and is forged in one',
   },
   { text: /\bnew Error\(/, only: never, why: 'everything thrown is a TenancyError' },
   { text: /\bexport default\b/, only: never, why: 'named exports' },

@@ -1,0 +1,87 @@
+// The tenants of the demonstration: made when they are missing, filled when they are empty, each with an API key and a token.
+
+import type { Tenant, TenantId } from '../../core/tenant.ts'
+import { TenantExistsError } from '../../errors.ts'
+import { issueApiKey } from '../../identity/api-key.ts'
+import { issueToken } from '../../identity/jwt.ts'
+import type { Tenancy } from '../../tenancy.ts'
+import type { Application } from './application.ts'
+import type { Secrets } from './secrets.ts'
+
+/** One of them, as it is shown and written to dev.json. */
+export interface DemoTenant {
+  readonly tenant: Tenant
+  readonly token: string
+  readonly apiKey: string
+}
+
+const demo = [
+  { slug: 'acme', name: 'Acme Corporation', plan: 'enterprise' },
+  { slug: 'globex', name: 'Globex', plan: 'team' },
+  { slug: 'initech', name: 'Initech', plan: 'free' },
+] as const
+
+/** Suspended but for a moment at each start: the self-check needs one. */
+const drill = { slug: 'fire-drill', name: 'Fire Drill', plan: 'free' } as const
+
+export const issuer = 'https://partywall.localhost/dev'
+const tokenLifeSec = 12 * 3_600
+
+/** The demo tenants, active and filled; and the one for the self-check. */
+export async function openDemoTenants(options: {
+  readonly tenancy: Tenancy
+  readonly application: Application
+  readonly secrets: Secrets
+}): Promise<{ readonly shown: readonly DemoTenant[]; readonly drill: DemoTenant; readonly apiKeys: Readonly<Record<string, string>> }> {
+  const { tenancy, application, secrets } = options
+  const open = async (wanted: { readonly slug: string; readonly name: string; readonly plan: string }): Promise<DemoTenant> => {
+    const tenant = await openTenant(tenancy, wanted)
+    await application.seed(tenancy, tenant)
+    return {
+      tenant,
+      token: await demoToken({ tenant, application, secrets }),
+      apiKey: await openApiKey(tenancy, tenant.id, secrets.apiKeys[wanted.slug]),
+    }
+  }
+  const shown: DemoTenant[] = []
+  for (const wanted of demo) shown.push(await open(wanted))
+  const drilled = await open(drill)
+  const apiKeys = Object.fromEntries([...shown, drilled].map(({ tenant, apiKey }) => [tenant.slug, apiKey]))
+  return { shown, drill: drilled, apiKeys }
+}
+
+async function openTenant(
+  tenancy: Tenancy,
+  wanted: { readonly slug: string; readonly name: string; readonly plan: string },
+): Promise<Tenant> {
+  const found = await tenancy.tenants.create(wanted).catch(async (error: unknown) => {
+    if (!(error instanceof TenantExistsError)) throw error
+    return await tenancy.tenants.resume(wanted.slug, { reason: 'partywall dev starts with its demo tenants active.' })
+  })
+  return found
+}
+
+async function demoToken(options: {
+  readonly tenant: Tenant
+  readonly application: Application
+  readonly secrets: Secrets
+}): Promise<string> {
+  const { tenant, application, secrets } = options
+  return await issueToken({
+    algorithm: 'HS256',
+    key: Buffer.from(secrets.tokenKey, 'base64url'),
+    issuer,
+    audience: application.name,
+    subject: `demo@${tenant.slug}`,
+    tenants: [tenant.id],
+    ttlSec: tokenLifeSec,
+  })
+}
+
+/** The key of the last run while it is good; else a new one. */
+async function openApiKey(tenancy: Tenancy, tenantId: TenantId, text: string | undefined): Promise<string> {
+  const prefix = text?.split('_').at(-2)
+  const known = prefix === undefined ? undefined : await tenancy.apiKeys.find(prefix)
+  if (text !== undefined && known?.tenantId === tenantId && known.revokedAt === undefined && known.expiresAt === undefined) return text
+  return (await issueApiKey(tenancy.apiKeys, { tenantId, name: 'partywall dev', environment: 'dev' })).text
+}

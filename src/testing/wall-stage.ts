@@ -1,0 +1,214 @@
+// The stage on which the wall is tried: an attacker and a victim who are both real tenants, a mark that only the victim may
+// see, and the two ways in, HTTP and SQL.
+
+import { randomBytes } from 'node:crypto'
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import type { Tenant } from '../core/tenant.ts'
+import { InternalError } from '../errors.ts'
+import { ControlPool } from '../postgres/control-pool.ts'
+import type { Tenancy } from '../tenancy.ts'
+
+/** Where an application can be tried. */
+export interface WallProbe {
+  /** A collection: POST makes an item and answers with its `id`; GET lists; GET, PATCH and DELETE take `/<id>`. */
+  readonly collection: string
+  /** An item that carries the mark. */
+  sample(mark: string): Readonly<Record<string, unknown>>
+  /** The table of the items, and the column where the mark comes to rest. */
+  readonly table: string
+  readonly column: string
+}
+
+/** One who takes part. */
+export interface WallParty {
+  readonly tenant: Tenant
+  /** A bearer token. */
+  readonly token: string
+  readonly apiKey: string
+}
+
+export interface WallCheckOptions {
+  /** With the migrator's login: a tenant is suspended on the way. */
+  readonly tenancy: Tenancy
+  /** Where the application serves. */
+  readonly url: string
+  /** URL of the app's login: what injected SQL would run as. */
+  readonly database: string
+  /** URL of the gatekeeper's login: revokes a capability on the way. */
+  readonly catalog: string
+  readonly probe: WallProbe
+  readonly attacker: WallParty
+  readonly victim: WallParty
+  /** Resumed for a moment, and suspended in the end. */
+  readonly suspended: WallParty
+}
+
+/** An answer over HTTP. */
+export interface WallAnswer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
+}
+
+/** What one SQL attack got: rows, or an error. */
+export type WallOutcome = { readonly rows: readonly object[] } | { readonly sqlstate: string; readonly message: string }
+
+export interface RequestOptions {
+  readonly method?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly body?: unknown
+}
+
+/** For an attack by nobody. */
+export const noCapability = null
+
+const requestTimeoutMs = 10_000
+const answerBytesMax = 4_000_000
+
+export class WallStage {
+  readonly options: WallCheckOptions
+  /** Only the victim may see it. */
+  readonly mark = `wall-${randomBytes(12).toString('hex')}`
+  /** The attacker's own, so that it is seen to see something. */
+  readonly ownMark = `own-${randomBytes(12).toString('hex')}`
+  /** Connections as the app's login, without any of our lease. */
+  readonly app: ControlPool
+  readonly gatekeeper: ControlPool
+  #itemId = ''
+  #ownItemId = ''
+  #capability = ''
+  #expiring = ''
+  #suspendedCapability = ''
+
+  private constructor(options: WallCheckOptions) {
+    this.options = options
+    this.app = new ControlPool({ connectionString: options.database, applicationName: 'partywall self-check', connectionsMax: 2 })
+    this.gatekeeper = new ControlPool({ connectionString: options.catalog, applicationName: 'partywall self-check', connectionsMax: 1 })
+  }
+
+  /** The victim's item. */
+  get itemId(): string {
+    return this.#itemId
+  }
+
+  /** The attacker's item. */
+  get ownItemId(): string {
+    return this.#ownItemId
+  }
+
+  /** One that expires within about a second. */
+  get expiringCapability(): string {
+    return this.#expiring
+  }
+
+  /** Issued while the tenant was active; it is suspended now. */
+  get suspendedCapability(): string {
+    return this.#suspendedCapability
+  }
+
+  /** Sets the stage. Whoever does must strike it. */
+  static async set(options: WallCheckOptions): Promise<WallStage> {
+    const stage = new WallStage(options)
+    try {
+      const { tenancy, attacker, victim, suspended } = options
+      stage.#expiring = await stage.issue(attacker, 1_000)
+      stage.#capability = await stage.issue(attacker, 300_000)
+      await tenancy.tenants.resume(suspended.tenant.id, { reason: 'The self-check needs a capability from before a suspension.' })
+      stage.#suspendedCapability = await stage.issue(suspended, 300_000)
+      await tenancy.tenants.suspend(suspended.tenant.id, { reason: 'The self-check needs a suspended tenant.' })
+      stage.#itemId = await stage.#create(victim, stage.mark)
+      stage.#ownItemId = await stage.#create(attacker, stage.ownMark)
+      return stage
+    } catch (error) {
+      await stage.strike()
+      throw error
+    }
+  }
+
+  /** Removes the items and closes the connections. */
+  async strike(): Promise<void> {
+    const { attacker, victim } = this.options
+    if (this.#itemId) await this.request(victim, this.itemPath(this.#itemId), { method: 'DELETE' }).catch(() => undefined)
+    if (this.#ownItemId) await this.request(attacker, this.itemPath(this.#ownItemId), { method: 'DELETE' }).catch(() => undefined)
+    await this.app.close()
+    await this.gatekeeper.close()
+  }
+
+  itemPath(id: string): string {
+    return `${this.options.probe.collection}/${id}`
+  }
+
+  async issue(party: WallParty, ttlMs: number): Promise<string> {
+    return (await this.options.tenancy.issueCapability(party.tenant.id, { ttlMs, reason: 'partywall self-check' })).handle
+  }
+
+  /** A request as a party, by its token; or as whoever the headers say. */
+  async request(party: WallParty | undefined, path: string, options: RequestOptions = {}): Promise<WallAnswer> {
+    const body = options.body === undefined ? undefined : JSON.stringify(options.body)
+    const headers: Record<string, string> = {
+      ...(party !== undefined && { authorization: `Bearer ${party.token}` }),
+      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }),
+      ...options.headers,
+    }
+    return await send(new URL(path, this.options.url), options.method ?? 'GET', headers, body)
+  }
+
+  /**
+   * Runs SQL as the app's login, with the attacker's capability bound as an application would have it, and rolls back.
+   * What an attacker gets to run is his own text, values and all; of several statements the last one has the values.
+   */
+  async attack(
+    text: string | readonly string[],
+    values: readonly unknown[] = [],
+    capability: string | typeof noCapability = this.#capability,
+  ): Promise<WallOutcome> {
+    const rolledBack = Symbol('rolled back')
+    let rows: readonly object[] = []
+    try {
+      await this.app.transaction(async (connection) => {
+        if (capability !== noCapability) await connection.query('select partywall.bind($1)', [capability])
+        const texts = typeof text === 'string' ? [text] : text
+        for (const first of texts.slice(0, -1)) await connection.query(first)
+        rows = await connection.query(texts.at(-1) ?? '', values)
+        throw rolledBack
+      })
+    } catch (error) {
+      if (error === rolledBack) return { rows }
+      const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
+      if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return { sqlstate: code, message: String(message) }
+      throw error
+    }
+    return { rows }
+  }
+
+  async #create(party: WallParty, mark: string): Promise<string> {
+    const { collection, sample } = this.options.probe
+    const answer = await this.request(party, collection, { method: 'POST', body: sample(mark) })
+    const id = answer.status === 201 ? (JSON.parse(answer.text) as { readonly id?: unknown }).id : undefined
+    if (typeof id !== 'string')
+      throw new InternalError(`The self-check could not make an item: POST ${collection} answered ${answer.status} ${answer.text}`)
+    return id
+  }
+}
+
+/** `fetch` would not send a Host of our choice. */
+function send(url: URL, method: string, headers: Readonly<Record<string, string>>, body: string | undefined): Promise<WallAnswer> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, { method, headers, agent: false, timeout: requestTimeoutMs }, (response) => {
+      const chunks: Buffer[] = []
+      let bytes = 0
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes > answerBytesMax) request.destroy(new InternalError(`The answer is longer than ${answerBytesMax} bytes.`))
+        chunks.push(chunk)
+      })
+      response.on('error', reject)
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') })
+      })
+    })
+    request.on('timeout', () => request.destroy(new InternalError(`No answer within ${requestTimeoutMs} ms.`)))
+    request.on('error', reject)
+    request.end(body)
+  })
+}
