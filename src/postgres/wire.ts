@@ -22,7 +22,9 @@ const parametersMax = 65_535
 /** Converts parameter values. @throws {InvalidInputError} when one cannot be sent, or there are too many. */
 export function toWireValues(values: readonly unknown[]): WireValue[] {
   if (values.length > parametersMax) {
-    throw new InvalidInputError(`A statement has ${values.length} parameters; PostgreSQL takes ${parametersMax}. Pass an array and unnest() it.`)
+    throw new InvalidInputError(
+      `A statement has ${values.length} parameters; PostgreSQL takes ${parametersMax}. Pass an array and unnest() it.`,
+    )
   }
   const wire: WireValue[] = new Array(values.length)
   for (let i = 0; i < values.length; i++) {

@@ -3,7 +3,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 
-export class Proxy {
+export class TcpProxy {
   readonly url: string
   readonly #server: Server
   readonly #pairs = new Set<{ readonly near: Socket; readonly far: Socket }>()
@@ -18,12 +18,12 @@ export class Proxy {
     this.url = here.href
   }
 
-  static async start(t: TestContext, targetUrl: string): Promise<Proxy> {
+  static async start(t: TestContext, targetUrl: string): Promise<TcpProxy> {
     const target = new URL(targetUrl)
-    let proxy: Proxy
+    let proxy: TcpProxy
     const server = createServer((near) => proxy.#join(near, connect(Number(target.port), target.hostname)))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    proxy = new Proxy(server, target)
+    proxy = new TcpProxy(server, target)
     t.after(() => proxy.stop())
     return proxy
   }

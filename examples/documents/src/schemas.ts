@@ -59,8 +59,6 @@ export const problem = Type.Object({
   requestId: Type.String(),
 })
 
-export const empty = Type.Null()
-
 export type NewDocument = Static<typeof newDocument>
 export type DocumentChange = Static<typeof documentChange>
 export type Document = Static<typeof document>
