@@ -41,7 +41,7 @@ const faultLengthMax = 200
 export function problemOf(error: unknown, options: ProblemOptions): HttpProblem {
   const known = tenancyErrorOf(error)
   const foreign = known === undefined ? foreignStatus(error) : undefined
-  if (foreign !== undefined) return answer(foreign, STATUS_CODES[foreign] ?? 'Error', options, undefined, {})
+  if (foreign !== undefined) return answer(foreign, STATUS_CODES[foreign] ?? 'Error', options, foreignCode(error, foreign), {})
   const told = known ?? new InternalError('An error that partywall does not know.', { cause: error })
   const faults = told instanceof InvalidInputError ? inputFaults(error) : undefined
   return answer(told.status, told.publicMessage, options, told.code, { ...advice(told) }, faults)
@@ -121,6 +121,12 @@ function foreignStatus(error: unknown): number | undefined {
   const { statusCode, code } = error as { readonly statusCode?: unknown; readonly code?: unknown }
   if (typeof statusCode !== 'number' || STATUS_CODES[statusCode] === undefined || statusCode < 400) return undefined
   return statusCode < 500 || (typeof code === 'string' && code.startsWith('FST_ERR_')) ? statusCode : undefined
+}
+
+/** What the framework itself refuses is input that is not valid, whatever status it has for that (414, 405 …). */
+function foreignCode(error: unknown, status: number): string | undefined {
+  const { code } = error as { readonly code?: unknown }
+  return status < 500 && typeof code === 'string' && code.startsWith('FST_ERR_') ? InvalidInputError.code : undefined
 }
 
 function inputFaults(error: unknown): readonly InputFault[] {
