@@ -3,7 +3,7 @@
 
 import type { IdentityProvider, Tenancy, Tenant } from 'partywall'
 import { createDocument } from './document-store.ts'
-import { createService } from './service.ts'
+import { createService } from './documents-service.ts'
 import { createUser } from './user-store.ts'
 
 /** Names the database, and the audience of tokens. */

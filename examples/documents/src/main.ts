@@ -4,7 +4,7 @@
 import process from 'node:process'
 import { ConfigurationError, createTenancy } from 'partywall'
 import { apiKey, oidc } from 'partywall/identity'
-import { createService } from './service.ts'
+import { createService } from './documents-service.ts'
 
 const tenancy = await createTenancy({ catalog: required('PARTYWALL_CATALOG_URL'), database: required('PARTYWALL_DATABASE_URL') })
 const service = await createService({
