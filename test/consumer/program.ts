@@ -1,6 +1,18 @@
-// A stranger's program. scripts/check-package.mjs type-checks and runs it against the packed library.
-import { InvalidTenantRefError, TenancyError } from 'partywall'
+// A stranger's program. scripts/check-package.mjs type-checks it and runs it against the packed library and a real server.
+import { createTenancy, type TenancyError } from 'partywall'
+import type { tenancyPlugin } from 'partywall/fastify'
+import { jwt } from 'partywall/identity'
 
-const error: TenancyError = new InvalidTenantRefError('The slug has a space in it.')
-if (!(error instanceof TenancyError) || error.code !== 'PW_INVALID_TENANT_REF' || error.status !== 400) process.exit(1)
-console.log(`${error.code}: ${error.publicMessage}`)
+const env = (name: string): string => process.env[name] ?? ''
+const tenancy = await createTenancy({
+  catalog: env('PARTYWALL_CATALOG_URL'),
+  database: env('PARTYWALL_DATABASE_URL'),
+  admin: env('PARTYWALL_ADMIN_URL'),
+})
+await tenancy.tenants.create({ slug: 'acme', name: 'Acme' })
+const { rows } = await tenancy.run('acme', () => tenancy.query<{ tenant: string }>('select partywall.tenant_id() as tenant'))
+const code = await tenancy.query('select 1').catch((error: TenancyError) => error.code)
+await tenancy.close()
+if (rows.length !== 1 || code !== 'PW_NO_TENANT' || typeof jwt !== 'function') process.exit(1)
+console.log(`Tenant ${rows[0]?.tenant} has one row; without a tenant: ${code}.`)
+export type Plugin = typeof tenancyPlugin
