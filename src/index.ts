@@ -1,5 +1,6 @@
 // The public API, by name. Doors for frameworks and identities have entries of their own: partywall/fastify, partywall/identity.
 
+export type { Actor } from './core/actor.ts'
 export type { ApiKey, ApiKeys } from './core/api-keys.ts'
 export type { AuditEvent, AuditTrail } from './core/audit-trail.ts'
 export type { TenantListOptions, TenantLookup, TenantPage } from './core/catalog.ts'
@@ -21,14 +22,7 @@ export {
   type TenantSlug,
   type TenantStatus,
 } from './core/tenant.ts'
-export {
-  type AcrossTenantsOptions,
-  type Actor,
-  createTenantContext,
-  type TenantContext,
-  type TenantScope,
-  type Trace,
-} from './core/tenant-context.ts'
+export { type AcrossTenantsOptions, createTenantContext, type TenantContext, type TenantScope, type Trace } from './core/tenant-context.ts'
 export type { CreateTenantInput, StatusChange, Tenants, UpdateTenantInput } from './core/tenants.ts'
 export {
   AbortedError,

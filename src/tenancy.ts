@@ -1,20 +1,14 @@
 // createTenancy(): the one place where the parts are joined. It wires, and decides nothing else.
 
 import type { Kysely } from 'kysely'
+import type { Actor } from './core/actor.ts'
 import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import { FairQueue, type FairQueueStats } from './core/fair-queue.ts'
 import type { FairQueueOptions } from './core/fair-queue-bounds.ts'
 import type { TenantRef } from './core/tenant.ts'
-import {
-  type AcrossTenantsOptions,
-  type Actor,
-  createTenantContext,
-  type TenantContext,
-  TenantScope,
-  type Trace,
-} from './core/tenant-context.ts'
+import { type AcrossTenantsOptions, createTenantContext, type TenantContext, TenantScope, type Trace } from './core/tenant-context.ts'
 import { TenantDirectory } from './core/tenant-directory.ts'
 import { Tenants } from './core/tenants.ts'
 import { ClosedError, ConfigurationError } from './errors.ts'

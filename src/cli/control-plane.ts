@@ -1,10 +1,11 @@
 // The control plane for one command: opened, used, closed. No login that can see tenants' rows.
 
 import { userInfo } from 'node:os'
+import type { Actor } from '../core/actor.ts'
 import type { ApiKeys } from '../core/api-keys.ts'
 import type { AuditTrail } from '../core/audit-trail.ts'
 import { systemClock } from '../core/clock.ts'
-import { type Actor, TenantScope } from '../core/tenant-context.ts'
+import { TenantScope } from '../core/tenant-context.ts'
 import { TenantDirectory } from '../core/tenant-directory.ts'
 import { Tenants } from '../core/tenants.ts'
 import { ConfigurationError } from '../errors.ts'

@@ -1,7 +1,7 @@
 // The port through which refusals and dangerous acts are recorded. Adapters: core/memory-audit-trail.ts, postgres/audit-trail.ts.
 
+import type { Actor } from './actor.ts'
 import type { Json, TenantId } from './tenant.ts'
-import type { Actor } from './tenant-context.ts'
 
 /** One thing worth remembering. `details` holds no personal data and no secrets. */
 export interface AuditEvent {

@@ -1,9 +1,9 @@
 // Who is asking, verified. A port; the adapters are in src/identity/.
 
 import { InvalidIdentityError } from '../errors.ts'
+import type { Actor } from './actor.ts'
 import { type HttpRequest, headerValues } from './http-request.ts'
 import type { ParsedTenantRef, Tenant } from './tenant.ts'
-import type { Actor } from './tenant-context.ts'
 
 /** A verified caller. Nothing in it was taken on trust. */
 export interface Identity {

@@ -4,16 +4,10 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { InvalidInputError, NoTenantError, WrongTenantError } from '../errors.ts'
+import type { Actor } from './actor.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import { deepFreeze } from './deep-freeze.ts'
 import type { Tenant } from './tenant.ts'
-
-/** On whose behalf the code runs. `system` is partywall itself or a job without a person. */
-export type Actor =
-  | { readonly kind: 'user'; readonly id: string }
-  | { readonly kind: 'service'; readonly id: string }
-  | { readonly kind: 'staff'; readonly id: string }
-  | { readonly kind: 'system'; readonly id: string }
 
 /** W3C Trace Context, level 1: https://www.w3.org/TR/trace-context/ */
 export interface Trace {

@@ -1,6 +1,7 @@
 // Tenants as the application sees them: found through the cache, changed through the catalog.
 
 import { InvalidInputError, TenantNotFoundError } from '../errors.ts'
+import type { Actor } from './actor.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import type { Catalog, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from './catalog.ts'
 import {
@@ -14,7 +15,7 @@ import {
   type TenantRef,
   type TenantStatus,
 } from './tenant.ts'
-import type { Actor, TenantScope } from './tenant-context.ts'
+import type { TenantScope } from './tenant-context.ts'
 import type { TenantDirectory } from './tenant-directory.ts'
 
 /** A tenant to be created. Text is parsed; nothing is folded. */

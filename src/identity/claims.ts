@@ -1,9 +1,9 @@
 // What verified claims say: who acts, and for which tenants. Shared by jwt.ts and oidc.ts.
 
 import type { JWTPayload } from 'jose'
+import type { Actor } from '../core/actor.ts'
 import type { Identity } from '../core/identity.ts'
 import { type ParsedTenantRef, parseTenantRef, type TenantRef } from '../core/tenant.ts'
-import type { Actor } from '../core/tenant-context.ts'
 import { InvalidIdentityError } from '../errors.ts'
 
 /** How claims become an identity. */
