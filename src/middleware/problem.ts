@@ -65,7 +65,6 @@ export function tenancyErrorOf(error: unknown): TenancyError | undefined {
   if (typeof code !== 'string' || !code.startsWith('FST_ERR_')) return undefined
   switch (statusCode) {
     case 400:
-    case 414:
       return new InvalidInputError(`The request cannot be read: ${code}.`, { cause: error })
     case 404:
       return new RouteNotFoundError('No route has this method and path.', { cause: error })

@@ -35,13 +35,7 @@ export async function applyMigrations(options: MigrationOptions): Promise<readon
     statementTimeoutMs,
   })
   try {
-    await pool.query(
-      `create table if not exists partywall.app_migrations (
-         file text collate "C" primary key,
-         sha256 text not null,
-         applied_at timestamptz not null default clock_timestamp()
-       )`,
-    )
+    await pool.transaction(openRecord)
     const applied: string[] = []
     for (const file of files) {
       const text = await readFile(new URL(file, options.directory), 'utf8')
@@ -51,6 +45,18 @@ export async function applyMigrations(options: MigrationOptions): Promise<readon
   } finally {
     await pool.close()
   }
+}
+
+/** Behind the lock too: IF NOT EXISTS alone does not keep two that create at the same time from failing. */
+async function openRecord(connection: ControlConnection): Promise<void> {
+  await connection.query('select pg_advisory_xact_lock($1)', [migrationLock])
+  await connection.query(
+    `create table if not exists partywall.app_migrations (
+       file text collate "C" primary key,
+       sha256 text not null,
+       applied_at timestamptz not null default clock_timestamp()
+     )`,
+  )
 }
 
 async function applyOnce(connection: ControlConnection, file: string, text: string): Promise<boolean> {

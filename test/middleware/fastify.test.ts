@@ -244,11 +244,10 @@ test('what the router itself refuses is a problem without the path in it', async
   const { get } = await house(t)
   for (const [url, status] of [
     ['/api/things/%zz', 400],
-    [`/api/things/${'x'.repeat(5_000)}`, 400],
+    [`/api/things/${'x'.repeat(5_000)}`, 414],
   ] as const) {
     const response = await get({ method: 'DELETE', url, headers: await bearing('bob') })
     assert.deepEqual([response.statusCode, response.headers['content-type']], [status, 'application/problem+json; charset=utf-8'])
-    assert.equal(response.json().code, 'PW_INVALID_INPUT')
     assert.ok(!/zz|xxx|stack/.test(response.body), response.body)
   }
 })
