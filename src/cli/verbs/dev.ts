@@ -1,6 +1,6 @@
 // partywall dev: the application on a PostgreSQL of its own, with demo tenants, after a live self-check.
 
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { ConfigurationError } from '../../errors.ts'
 import { loadApplication } from '../dev/application.ts'
 import { type DevEnvironment, startDevEnvironment } from '../dev/environment.ts'
@@ -29,7 +29,7 @@ export const dev: Verb = {
     const application = await loadApplication(resolve(terminal.cwd, app))
     const environment = await startDevEnvironment({
       application,
-      directory: join(resolve(terminal.cwd), directory),
+      directory: resolve(terminal.cwd, directory),
       host,
       port: readPort(flags['port']),
       report: (line) => terminal.print(`  ${line}`),
