@@ -4,10 +4,13 @@
 
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
 import { fullScan } from './full-scan.ts'
 import { insert } from './insert.ts'
+import { kysely } from './kysely.ts'
 import { list } from './list.ts'
+import { noisyNeighbour } from './noisy-neighbour.ts'
 import { pointRead } from './point-read.ts'
 import type { Quartiles } from './quartiles.ts'
 import type { BenchmarkResult, RunOptions } from './rounds.ts'
@@ -21,6 +24,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   list,
   transaction,
   'full-scan': fullScan,
+  kysely,
+  'noisy-neighbour': noisyNeighbour,
+  context,
 }
 
 const { values, positionals } = parseArgs({
