@@ -1,7 +1,7 @@
 // A contender in a process of its own, so that its garbage and its event loop are its own. It runs windows when it is told to.
 
 import type { Command, Reply } from './contender.ts'
-import { openKyselyPg } from './contenders/kysely.ts'
+import { openKyselyPartywall, openKyselyPg } from './contenders/kysely.ts'
 import { openPartywall } from './contenders/partywall.ts'
 import { openPgNamed, openPgUnnamed } from './contenders/pg-raw.ts'
 import { openRlsTransaction } from './contenders/rls-transaction.ts'
@@ -16,6 +16,7 @@ const contenders: Readonly<Record<string, OpenContender>> = {
   'rls-transaction': openRlsTransaction,
   '@usebetterdev/tenant-drizzle': openTenantDrizzle,
   'kysely-pg': openKyselyPg,
+  'kysely-partywall': openKyselyPartywall,
 }
 
 let contender: Contender | undefined

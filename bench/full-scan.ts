@@ -1,4 +1,4 @@
-// A count over a quarter of a big table, on a column without an index, with the explicit predicate. Times, so less is better.
+// A count over half of a big table, on a column without an index, with the explicit predicate. Times, so less is better.
 
 import type { BenchDatabase } from './database.ts'
 import { type BenchmarkResult, compare, type RunOptions } from './rounds.ts'

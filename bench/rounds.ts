@@ -23,6 +23,7 @@ export interface BenchmarkResult {
 export interface Comparison {
   readonly benchmark: string
   readonly workload: WorkloadName
+  /** The contender's process, and in the ratios' keys `partywall`. */
   readonly subject: string
   readonly rivals: readonly string[]
   /** `rate`: operations per second, more is better. `time`: time for one, less is better. */
@@ -45,7 +46,7 @@ export async function compare(comparison: Comparison, database: BenchDatabase, o
         const rate = window.operationsPerSecond / ofRival[round]!.operationsPerSecond
         return measure === 'rate' ? rate : 1 / rate
       })
-      ratios[`${subject}/${rival}@${clients}`] = quartiles(perRound)
+      ratios[`partywall/${rival}@${clients}`] = quartiles(perRound)
     }
     for (const [name, list] of windows) notes.push(describe(name, clients, list))
   }

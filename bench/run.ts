@@ -4,10 +4,13 @@
 
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
 import { fullScan } from './full-scan.ts'
 import { insert } from './insert.ts'
+import { kysely } from './kysely.ts'
 import { list } from './list.ts'
+import { noisyNeighbour } from './noisy-neighbour.ts'
 import { pointRead } from './point-read.ts'
 import type { Quartiles } from './quartiles.ts'
 import type { BenchmarkResult, RunOptions } from './rounds.ts'
@@ -21,6 +24,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   list,
   transaction,
   'full-scan': fullScan,
+  kysely,
+  'noisy-neighbour': noisyNeighbour,
+  context,
 }
 
 const { values, positionals } = parseArgs({
@@ -56,6 +62,9 @@ await main()
 async function main(): Promise<void> {
   const { log } = options
   await using database = await openDatabase({ rows, gates: Math.min(rows, 200_000) })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void database[Symbol.asyncDispose]().finally(() => process.exit(1)))
+  }
   log(
     `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, PostgreSQL ${database.version}`,
   )

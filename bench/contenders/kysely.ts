@@ -1,10 +1,11 @@
 // Kysely twice: on plain pg with a hand-written WHERE, past the policies; and on the wall, where the tenant is implied.
 
 import { Kysely, PostgresDialect } from 'kysely'
-import { type Contender, Draws, expectRows, listLength, type Site } from '../workload.ts'
+import { type Contender, Draws, expectRows, type Site } from '../workload.ts'
+import { contextsOf, openTenancy } from './partywall.ts'
 import { rawPool } from './pg-raw.ts'
 
-export interface Schema {
+interface Schema {
   documents: { tenant_id: string; id: string; title: string; body: string; created_at: Date }
 }
 
@@ -23,17 +24,28 @@ export async function openKyselyPg(site: Site, name: string): Promise<Contender>
           .executeTakeFirst()
         expectRows(row === undefined ? 0 : 1, 1)
       },
-      list: async () => {
-        const rows = await db
-          .selectFrom('documents')
-          .select(['id', 'title', 'created_at'])
-          .where('tenant_id', '=', draws.next().tenantId)
-          .orderBy('created_at', 'desc')
-          .limit(listLength)
-          .execute()
-        expectRows(rows.length, listLength)
-      },
     },
     close: () => db.destroy(),
+  }
+}
+
+export async function openKyselyPartywall(site: Site, name: string): Promise<Contender> {
+  const tenancy = await openTenancy(site, name)
+  const contexts = await contextsOf(tenancy, site.tenantIds)
+  const db = tenancy.db<Schema>()
+  const draws = new Draws(site, process.pid)
+  const { scope } = tenancy
+  for (const context of contexts) await scope.run(context, () => tenancy.query('select 1'))
+  return {
+    operations: {
+      'point-read': async () => {
+        const { tenant, id } = draws.next()
+        const row = await scope.run(contexts[tenant]!, () =>
+          db.selectFrom('documents').select(['id', 'title', 'body']).where('id', '=', id).executeTakeFirst(),
+        )
+        expectRows(row === undefined ? 0 : 1, 1)
+      },
+    },
+    close: () => tenancy.close(),
   }
 }

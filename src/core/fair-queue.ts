@@ -108,7 +108,7 @@ export class FairQueue {
       this.#rest(tenant, now)
       throw error
     }
-    return await this.#wait(tenant, now, deadlineMs, signal)
+    return this.#wait(tenant, now, deadlineMs, signal)
   }
 
   stats(): FairQueueStats {

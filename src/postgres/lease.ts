@@ -65,6 +65,8 @@ export interface HeldConnection {
 /** Time that the server has to report its own timeout, before the connection is cut. */
 export const timeoutGraceMs = 5_000
 
+type WireValues = ReturnType<typeof toWireValues>
+
 const previousAndBind = `select current_setting('partywall.capability', true), set_config('partywall.capability', $1, true)`
 const previousAndBindWithTimeout = `${previousAndBind}, set_config('statement_timeout', $2, true)`
 
@@ -105,11 +107,12 @@ export class Leases {
         `${kind.toUpperCase()} by itself is refused: use tenancy.transaction(fn), or a client of tenancy.pool().`,
       )
     }
+    const values = toWireValues(statement.values ?? [])
     try {
-      return await this.#once<Row>(context, statement)
+      return await this.#once<Row>(context, statement, values)
     } catch (error) {
       if (!this.#isWorthAnother(error, context.tenant.id)) throw error
-      return await this.#once<Row>(context, statement)
+      return await this.#once<Row>(context, statement, values)
     }
   }
 
@@ -143,14 +146,39 @@ export class Leases {
     if (code === 'PW_TENANT_SUSPENDED' || code === 'PW_TENANT_MOVING' || code === 'PW_TENANT_READ_ONLY') this.#onRefused(tenantId)
   }
 
-  async #once<Row>(context: TenantContext, statement: Statement): Promise<QueryResult<Row>> {
+  /** All but always everything is at hand, and the statement is sent without waiting for a promise first. */
+  #once<Row>(context: TenantContext, statement: Statement, values: WireValues): Promise<QueryResult<Row>> {
     const tenantId = context.tenant.id
-    const values = toWireValues(statement.values ?? [])
-    const capability = this.capabilities.tryGet(tenantId) ?? (await this.capabilities.get(tenantId))
-    const slot = this.queue.tryAcquire(tenantId, this.#weight(context)) ?? (await this.#wait(context, statement.signal))
+    const capability = this.capabilities.tryGet(tenantId)
+    if (capability === undefined) return this.#onceIssued<Row>(context, statement, values)
+    const slot = this.queue.tryAcquire(tenantId, this.#weight(context))
+    if (slot === undefined) return this.#onceAdmitted<Row>(context, statement, values, capability)
+    const connection = this.pool.takeIdle()
+    if (connection === undefined) return this.#onceOpened<Row>(slot, statement, values, capability)
+    return this.#send<Row>({ connection, slot }, capability, statement, values)
+  }
+
+  async #onceIssued<Row>(context: TenantContext, statement: Statement, values: WireValues): Promise<QueryResult<Row>> {
+    const capability = await this.capabilities.get(context.tenant.id)
+    return await this.#onceAdmitted<Row>(context, statement, values, capability)
+  }
+
+  async #onceAdmitted<Row>(
+    context: TenantContext,
+    statement: Statement,
+    values: WireValues,
+    capability: Capability,
+  ): Promise<QueryResult<Row>> {
+    const slot = await this.#wait(context, statement.signal)
+    const connection = this.pool.takeIdle()
+    if (connection === undefined) return await this.#onceOpened<Row>(slot, statement, values, capability)
+    return await this.#send<Row>({ connection, slot }, capability, statement, values)
+  }
+
+  async #onceOpened<Row>(slot: Slot, statement: Statement, values: WireValues, capability: Capability): Promise<QueryResult<Row>> {
     let connection: Connection
     try {
-      connection = this.pool.takeIdle() ?? (await this.pool.take())
+      connection = await this.pool.take()
     } catch (error) {
       slot.release()
       throw error
@@ -158,8 +186,8 @@ export class Leases {
     return await this.#send<Row>({ connection, slot }, capability, statement, values)
   }
 
-  async #wait(context: TenantContext, signal: AbortSignal | undefined): Promise<Slot> {
-    return await this.queue.acquire(context.tenant.id, {
+  #wait(context: TenantContext, signal: AbortSignal | undefined): Promise<Slot> {
+    return this.queue.acquire(context.tenant.id, {
       weight: this.#weight(context),
       deadlineMs: this.#admissionDeadlineMs,
       signal,
@@ -167,12 +195,7 @@ export class Leases {
   }
 
   /** Bind and statement in one flush; the connection goes back before the caller is told. */
-  #send<Row>(
-    held: HeldConnection,
-    capability: Capability,
-    statement: Statement,
-    values: ReturnType<typeof toWireValues>,
-  ): Promise<QueryResult<Row>> {
+  #send<Row>(held: HeldConnection, capability: Capability, statement: Statement, values: WireValues): Promise<QueryResult<Row>> {
     const { connection } = held
     return new Promise<QueryResult<Row>>((resolve, reject) => {
       const finish = (error: Error | undefined, flush: Flush | undefined): void => {
@@ -282,10 +305,25 @@ export interface Guard {
 
 const watchEveryMs = 250
 
-interface Watched {
+/** One statement, or one transaction, under watch. */
+class Watched implements Guard {
   readonly connection: Connection
   readonly cutAt: number
   readonly reason: () => Error
+  readonly isAborted = false
+  readonly #watched: Set<Watched>
+
+  constructor(watched: Set<Watched>, connection: Connection, cutAt: number, reason: () => Error) {
+    this.#watched = watched
+    this.connection = connection
+    this.cutAt = cutAt
+    this.reason = reason
+    watched.add(this)
+  }
+
+  end(): void {
+    this.#watched.delete(this)
+  }
 }
 
 /**
@@ -304,7 +342,7 @@ export class Watchdog {
   guard(connection: Connection, options: QueryOptions, limitMs: number): Guard {
     const { signal } = options
     const timeoutMs = Math.min(options.timeoutMs ?? limitMs, limitMs)
-    const unwatch = this.watch(
+    const watch = this.watch(
       connection,
       this.#clock.monotonic() + timeoutMs + timeoutGraceMs,
       () =>
@@ -312,36 +350,33 @@ export class Watchdog {
           `The database did not answer within ${timeoutMs} ms, nor within the ${timeoutGraceMs} ms after. The connection was cut.`,
         ),
     )
-    if (signal === undefined) return { isAborted: false, end: unwatch }
+    if (signal === undefined) return watch
     const abort = (): void => void connection.cancelAndDestroy(aborted(signal))
     signal.addEventListener('abort', abort, { once: true })
     return {
       isAborted: signal.aborted,
       end: () => {
         signal.removeEventListener('abort', abort)
-        unwatch()
+        watch.end()
       },
     }
   }
 
-  /** Cuts the connection at `cutAt` (monotonic), for the reason given, unless the result is called before. */
-  watch(connection: Connection, cutAt: number, reason: () => Error): () => void {
-    const watched: Watched = { connection, cutAt, reason }
-    this.#watched.add(watched)
+  /** Cuts the connection at `cutAt` (monotonic), for the reason given, unless the watch has ended before. */
+  watch(connection: Connection, cutAt: number, reason: () => Error): Guard {
+    const watched = new Watched(this.#watched, connection, cutAt, reason)
     if (this.#timer === undefined) {
       this.#timer = setInterval(() => this.#look(), watchEveryMs)
       this.#timer.unref()
     }
-    return () => {
-      this.#watched.delete(watched)
-    }
+    return watched
   }
 
   #look(): void {
     const now = this.#clock.monotonic()
     for (const watched of this.#watched) {
       if (watched.cutAt > now) continue
-      this.#watched.delete(watched)
+      watched.end()
       void watched.connection.cancelAndDestroy(watched.reason())
     }
     if (this.#watched.size === 0) {

@@ -22,8 +22,8 @@ export class TenantHandle {
    * @throws {StatementTimeoutError} {@link AbortedError} {@link ConnectionLostError} {@link DatabaseUnavailableError}
    * @throws pg's DatabaseError for what is wrong with the SQL itself, e.g. `code` 23505.
    */
-  async query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<QueryResult<Row>> {
-    return await this.#leases.query<Row>(this.context, { ...options, text, values })
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<QueryResult<Row>> {
+    return this.#leases.query<Row>(this.context, { ...options, text, values })
   }
 
   /**

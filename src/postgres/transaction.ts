@@ -313,7 +313,7 @@ export class TenantTransaction {
     const held = await this.#leases.hold(this.context, signal)
     const { connection } = held
     const cut = (reason: Error): void => void connection.cancelAndDestroy(reason)
-    const unwatch = this.#leases.watchdog.watch(
+    const watch = this.#leases.watchdog.watch(
       connection,
       this.#leases.clock.monotonic() + this.#timeoutMs,
       () => new TransactionTimeoutError(`The transaction was open for longer than ${this.#timeoutMs} ms. It was rolled back.`),
@@ -322,7 +322,7 @@ export class TenantTransaction {
     if (signal?.aborted === true) abort()
     signal?.addEventListener('abort', abort, { once: true })
     this.#unwatch = () => {
-      unwatch()
+      watch.end()
       signal?.removeEventListener('abort', abort)
     }
     return held
