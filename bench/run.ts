@@ -63,7 +63,10 @@ async function main(): Promise<void> {
   const { log } = options
   await using database = await openDatabase({ rows, gates: Math.min(rows, 200_000) })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void database[Symbol.asyncDispose]().finally(() => process.exit(1)))
+    process.once(signal, async () => {
+      await database[Symbol.asyncDispose]()
+      process.exit(1)
+    })
   }
   log(
     `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, PostgreSQL ${database.version}`,
