@@ -366,8 +366,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/core/tenant-directory.ts',
-        from: "    case 'suspended':\n      throw new TenantSuspendedError(`Tenant ${tenant.id} is suspended.`)\n",
-        to: "    case 'suspended':\n      return\n",
+        from: "    case 'suspended':\n      throw new",
+        to: "    case 'suspended':\n      return\n      throw new",
       },
     ],
     red: ['test/core/tenant-directory.test.ts'],
