@@ -55,9 +55,10 @@ async function judge(mutant: Mutant): Promise<Verdict> {
   await mutate(tree, mutant)
   for (const file of mutant.red) {
     const run = await runTests(tree, file)
+    const isHanging = run.exitCode === null
     // Nothing passed and nothing failed: it did not even start.
-    if (isGreen(run) || run.passed + run.failed === 0) survivedIn.push(file)
-    counts.push(`${run.failed} of ${run.passed + run.failed}`)
+    if (isGreen(run) || (run.passed + run.failed === 0 && !isHanging)) survivedIn.push(file)
+    counts.push(isHanging ? 'hangs' : `${run.failed} of ${run.passed + run.failed}`)
   }
   await rm(tree, { recursive: true, force: true })
   const seconds = (performance.now() - started) / 1000
