@@ -14,7 +14,13 @@ export async function assertSealed(parts: {
   readonly database: string
   readonly applicationName: string
 }): Promise<string> {
-  const app = new ControlPool({ connectionString: parts.database, applicationName: `${parts.applicationName} boot`, connectionsMax: 1 })
+  // Perhaps through a pooler; the limits of the app's role hold there too.
+  const app = new ControlPool({
+    connectionString: parts.database,
+    applicationName: `${parts.applicationName} boot`,
+    connectionsMax: 1,
+    statementTimeoutMs: 0,
+  })
   try {
     const here = `select current_user::text as role, current_database()::text as database, to_regclass('partywall.bound')::oid::text as wall`
     const [theirs] = await parts.reader.query<{ database: string; wall: string | null }>(here)

@@ -161,7 +161,9 @@ export class Connection {
 
   /** Builds and sends a flush when those before it are answered. `done` is called once. */
   send(build: BuildFlush, done: FlushDone): void {
-    if (this.#busy) this.#waiting.push({ build, done })
+    // What waits is told when the connection breaks; what comes after that would wait for ever.
+    if (this.#broken !== undefined) done(this.#broken, undefined)
+    else if (this.#busy) this.#waiting.push({ build, done })
     else this.#submit(build, done)
   }
 

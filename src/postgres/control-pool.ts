@@ -13,7 +13,7 @@ export interface ControlPoolOptions {
   readonly connectionsMax?: number | undefined
   /** Default 10,000. */
   readonly connectTimeoutMs?: number | undefined
-  /** Default 10,000. */
+  /** Default 10,000. 0 sends none: PgBouncer refuses a connection that asks for settings which it does not know. */
   readonly statementTimeoutMs?: number | undefined
 }
 

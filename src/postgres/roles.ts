@@ -25,6 +25,9 @@ export interface RolePasswords {
 /** Default limits of the app's login, in milliseconds. A lease may ask for less, never for more. */
 export const appRoleLimits = Object.freeze({ statementTimeoutMs: 30_000, lockTimeoutMs: 10_000, idleInTransactionTimeoutMs: 60_000 })
 
+/** How soon a statement whose caller is gone ends. A cancel can come before the statement has begun, and is then lost. */
+const orphanCheckMs = 1_000
+
 /** Creates the roles, or brings existing ones back to what they must be. Needs a superuser or CREATEROLE. */
 export async function ensureRoles(admin: ControlConnection, passwords: RolePasswords): Promise<void> {
   await ensureRole(admin, roles.owner, 'nologin')
@@ -44,6 +47,14 @@ export async function ensureRoles(admin: ControlConnection, passwords: RolePassw
   await admin.query(`alter role ${roles.app} set statement_timeout = ${appRoleLimits.statementTimeoutMs}`)
   await admin.query(`alter role ${roles.app} set lock_timeout = ${appRoleLimits.lockTimeoutMs}`)
   await admin.query(`alter role ${roles.app} set idle_in_transaction_session_timeout = ${appRoleLimits.idleInTransactionTimeoutMs}`)
+  // Some operating systems cannot tell that a socket was closed; there PostgreSQL refuses the setting.
+  await admin.query(`
+    do $do$
+    begin
+      alter role ${roles.app} set client_connection_check_interval = ${orphanCheckMs};
+    exception when invalid_parameter_value then null;
+    end
+    $do$`)
 }
 
 async function ensureRole(admin: ControlConnection, name: string, login: 'login' | 'nologin'): Promise<void> {

@@ -246,7 +246,11 @@ describe('set_gate() and issue() at the same moment:', () => {
   }
 })
 
-/** Asks again until it is so; the test's own time limit ends it otherwise. */
+/** Asks again until it is so, for ten seconds. */
 async function waitFor(fact: () => Promise<boolean>): Promise<void> {
-  while (!(await fact())) await new Promise((resolve) => setImmediate(resolve))
+  const deadline = AbortSignal.timeout(10_000)
+  while (!(await fact())) {
+    deadline.throwIfAborted()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }

@@ -246,6 +246,20 @@ describe('streams', () => {
     await assertClean(here)
   })
 
+  test('end at once when they are aborted between two batches, or in one', async (t) => {
+    const here = await stage(t, single)
+    for (const batchSize of [1, 2]) {
+      const stop = new AbortController()
+      const reading = here.tenancy.run('bob', async () => {
+        const slow = 'select g, pg_sleep(case when g > 2 then 60 else 0 end) from generate_series(1, 9) as g'
+        for await (const _ of here.tenancy.stream(slow, [], { batchSize, signal: stop.signal })) setImmediate(() => stop.abort())
+      })
+      await assert.rejects(reading, { code: 'PW_ABORTED' })
+      assert.equal(here.tenancy.stats().queue.inUse, 0)
+      await assertClean(here)
+    }
+  })
+
   test('two in one transaction, interleaved with statements, stay apart', async (t) => {
     const here = await stage(t, single)
     await asBob(here, async (tx) => {
