@@ -146,44 +146,10 @@ export class Leases {
     if (code === 'PW_TENANT_SUSPENDED' || code === 'PW_TENANT_MOVING' || code === 'PW_TENANT_READ_ONLY') this.#onRefused(tenantId)
   }
 
-  /** All but always everything is at hand, and the statement is sent without waiting for a promise first. */
-  #once<Row>(context: TenantContext, statement: Statement, values: WireValues): Promise<QueryResult<Row>> {
-    const tenantId = context.tenant.id
-    const capability = this.capabilities.tryGet(tenantId)
-    if (capability === undefined) return this.#onceIssued<Row>(context, statement, values)
-    const slot = this.queue.tryAcquire(tenantId, this.#weight(context))
-    if (slot === undefined) return this.#onceAdmitted<Row>(context, statement, values, capability)
-    const connection = this.pool.takeIdle()
-    if (connection === undefined) return this.#onceOpened<Row>(slot, statement, values, capability)
-    return this.#send<Row>({ connection, slot }, capability, statement, values)
-  }
-
-  async #onceIssued<Row>(context: TenantContext, statement: Statement, values: WireValues): Promise<QueryResult<Row>> {
-    const capability = await this.capabilities.get(context.tenant.id)
-    return await this.#onceAdmitted<Row>(context, statement, values, capability)
-  }
-
-  async #onceAdmitted<Row>(
-    context: TenantContext,
-    statement: Statement,
-    values: WireValues,
-    capability: Capability,
-  ): Promise<QueryResult<Row>> {
-    const slot = await this.#wait(context, statement.signal)
-    const connection = this.pool.takeIdle()
-    if (connection === undefined) return await this.#onceOpened<Row>(slot, statement, values, capability)
-    return await this.#send<Row>({ connection, slot }, capability, statement, values)
-  }
-
-  async #onceOpened<Row>(slot: Slot, statement: Statement, values: WireValues, capability: Capability): Promise<QueryResult<Row>> {
-    let connection: Connection
-    try {
-      connection = await this.pool.take()
-    } catch (error) {
-      slot.release()
-      throw error
-    }
-    return await this.#send<Row>({ connection, slot }, capability, statement, values)
+  async #once<Row>(context: TenantContext, statement: Statement, values: WireValues): Promise<QueryResult<Row>> {
+    const { id } = context.tenant
+    const capability = this.capabilities.tryGet(id) ?? (await this.capabilities.get(id))
+    return await this.#send<Row>(await this.hold(context, statement.signal), capability, statement, values)
   }
 
   #wait(context: TenantContext, signal: AbortSignal | undefined): Promise<Slot> {
