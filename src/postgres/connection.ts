@@ -1,10 +1,13 @@
-// One connection of the app's login: a pg.Client, the statements it has prepared, and whether it can be trusted further.
+// One connection of the app's login: its socket, the statements it has prepared, and whether it can be trusted further.
+// pg connects, authenticates and secures the socket; from then on we speak and listen ourselves, one flush at a time.
 // A connection is destroyed, never repaired: after a timeout, a cancel, a broken socket, or a session that did not come
 // back empty (T E2, E12, G7).
 
 import pg from 'pg'
 import { ConnectionLostError } from '../errors.ts'
-import { Flush, type FlushDone, type FlushStep, type WireConnection } from './flush.ts'
+import { AnswerReader, type AnswerSink, type RareMessage } from './answers.ts'
+import { sendCancel } from './cancel.ts'
+import { Flush, type FlushDone, type FlushStep, ownStep } from './flush.ts'
 import type { RowShape, TypeParsers } from './result.ts'
 import { FlushWriter } from './wire.ts'
 
@@ -22,17 +25,17 @@ export interface Prepared {
 
 /** pg's client, with what its type declarations leave out. */
 interface Internals {
-  readonly connection: WireConnection & {
-    readonly stream: { destroy(error?: Error): void; unref(): void }
-    once(event: string, listener: (...args: unknown[]) => void): void
-    off(event: string, listener: (...args: unknown[]) => void): void
-    on(event: string, listener: (message: { parameterName: string }) => void): void
+  readonly connection: {
+    readonly stream: {
+      write(buffer: Buffer): boolean
+      destroy(): void
+      on(event: 'data', listener: (chunk: Buffer) => void): void
+      removeAllListeners(event: 'data'): void
+    }
+    sendCopyFail(reason: string): void
   }
   readonly processID: number | null
   readonly secretKey: number | null
-  readonly ssl: unknown
-  query(submittable: Flush): void
-  getTransactionStatus(): string | null
 }
 
 export interface ConnectionConfig {
@@ -44,6 +47,13 @@ export interface ConnectionConfig {
 /** Fills a flush with messages and says what answers to expect. */
 export type BuildFlush = (writer: FlushWriter) => readonly FlushStep[]
 
+/** The flush under way, and who waits for it. */
+interface InFlight {
+  readonly flush: Flush
+  readonly done: FlushDone
+  error: Error | undefined
+}
+
 export class Connection {
   readonly #client: pg.Client & Internals
   readonly #config: ConnectionConfig
@@ -54,12 +64,20 @@ export class Connection {
   readonly #fixed = new Set<string>()
   readonly #waiting: { readonly build: BuildFlush; readonly done: FlushDone }[] = []
   #named = 0
-  #busy = false
+  #inFlight: InFlight | undefined
+  #status = 'I'
   #broken: Error | undefined
   /** Monotonic time of its opening and last use, for the pool. */
   openedAt = 0
   usedAt = 0
   onBroken: (() => void) | undefined
+  /** The answer to a bind: what was bound before. Anything but nothing was left by somebody else. */
+  readonly emptySessionStep: FlushStep = {
+    ...ownStep,
+    onOwnRow: (isEmpty) => {
+      if (!isEmpty) this.#taint('its session carried a capability from before')
+    },
+  }
 
   private constructor(config: ConnectionConfig) {
     this.#config = config
@@ -71,11 +89,11 @@ export class Connection {
   static async open(config: ConnectionConfig): Promise<Connection> {
     const connection = new Connection(config)
     await connection.#client.connect()
-    // From here on a reported setting that changes was changed by a statement, for the whole session. (search_path is
-    // among them since PostgreSQL 18.) It is not ours, so the session is not either.
-    connection.#client.connection.on('parameterStatus', (message) => {
-      connection.#taint(`the session's ${message.parameterName} was changed`)
-    })
+    // pg's parser has read all up to the first ReadyForQuery, and the server says nothing unasked after it.
+    const { stream } = connection.#client.connection
+    const reader = new AnswerReader(connection.#sink)
+    stream.removeAllListeners('data')
+    stream.on('data', (chunk) => reader.read(chunk))
     return connection
   }
 
@@ -89,8 +107,8 @@ export class Connection {
   }
 
   /** `I` idle, `T` in a transaction, `E` in a failed one; as of the last answer. */
-  get transactionStatus(): string | null {
-    return this.#client.getTransactionStatus()
+  get transactionStatus(): string {
+    return this.#status
   }
 
   get processId(): number | null {
@@ -163,7 +181,7 @@ export class Connection {
   send(build: BuildFlush, done: FlushDone): void {
     // What waits is told when the connection breaks; what comes after that would wait for ever.
     if (this.#broken !== undefined) done(this.#broken, undefined)
-    else if (this.#busy) this.#waiting.push({ build, done })
+    else if (this.#inFlight !== undefined) this.#waiting.push({ build, done })
     else this.#submit(build, done)
   }
 
@@ -180,7 +198,7 @@ export class Connection {
   /** Asks the server to cancel what runs on this connection, then closes it without waiting for an answer. */
   async cancelAndDestroy(reason: Error): Promise<void> {
     const { processID, secretKey } = this.#client
-    const wasBusy = this.#busy
+    const wasBusy = this.#inFlight !== undefined
     this.#break(reason)
     this.#client.connection.stream.destroy()
     if (wasBusy && processID !== null && secretKey !== null) await sendCancel(this.#config.client, processID, secretKey)
@@ -206,8 +224,8 @@ export class Connection {
       done(error as Error, undefined)
       return
     }
-    this.#busy = true
-    this.#client.query(new Flush(writer.finish(), steps, (error, sent) => this.#answered(error, sent, done)))
+    this.#inFlight = { flush: new Flush(steps), done, error: undefined }
+    this.#client.connection.stream.write(writer.finish())
   }
 
   /** After an error nobody can say which of the flush's own Parses came to be: all are parsed anew. */
@@ -219,41 +237,72 @@ export class Connection {
     this.#parsedNow = []
   }
 
-  #answered(error: Error | undefined, flush: Flush | undefined, done: FlushDone): void {
-    if (error === undefined) {
-      this.#ready()
-      done(undefined, flush)
-      return
-    }
-    this.#forgetParsed()
-    if (isStalePlan(error)) this.#forgetAll()
-    // pg forgets the query at its error; the server is ready only at the ReadyForQuery behind it.
-    const isFatal = this.#broken !== undefined || !(error instanceof pg.DatabaseError) || /^(FATAL|PANIC)$/.test(error.severity ?? '')
-    if (isFatal) {
+  /** What the server says, handed to the flush under way. */
+  readonly #sink: AnswerSink = {
+    dataRow: (buffer, at) => this.#inFlight?.flush.dataRow(buffer, at),
+    commandComplete: (buffer, from, to) => this.#inFlight?.flush.commandComplete(buffer, from, to),
+    emptyQuery: () => this.#inFlight?.flush.emptyQuery(),
+    portalSuspended: () => this.#inFlight?.flush.portalSuspended(),
+    readyForQuery: (status) => {
+      this.#status = status
+      this.#answered()
+    },
+    rare: (message) => this.#hear(message),
+    garbled: (error) => {
       this.#break(error)
-      done(error, flush)
-      return
-    }
-    const wire = this.#client.connection
-    const finish = (): void => {
-      wire.off('readyForQuery', finish)
-      wire.off('end', finish)
-      this.#ready()
-      done(error, flush)
-    }
-    wire.once('readyForQuery', finish)
-    wire.once('end', finish)
+      this.#client.connection.stream.destroy()
+    },
   }
 
-  #ready(): void {
-    this.#busy = false
-    const next = this.#waiting.shift()
+  #hear(message: RareMessage): void {
+    switch (message.name) {
+      case 'rowDescription':
+        this.#inFlight?.flush.rowDescription((message as RareMessage & { readonly fields: pg.FieldDef[] }).fields)
+        return
+      case 'error':
+        this.#refused(message as RareMessage & pg.DatabaseError)
+        return
+      case 'parameterStatus':
+        // A reported setting that changes was changed by a statement, for the whole session. (search_path is among them since
+        // PostgreSQL 18.) It is not ours, so the session is not either.
+        this.#taint(`the session's ${(message as RareMessage & { readonly parameterName: string }).parameterName} was changed`)
+        return
+      case 'copyInResponse':
+        this.#client.connection.sendCopyFail('COPY is refused inside the wall')
+        return
+      default:
+      // Notices and notifications have no reader here: they would be told in somebody else's context.
+    }
+  }
+
+  /** The server refuses the flush; it is ready again at the ReadyForQuery behind the error. A fatal error is its last word. */
+  #refused(error: pg.DatabaseError): void {
+    const inFlight = this.#inFlight
+    if (inFlight === undefined || /^(FATAL|PANIC)$/.test(error.severity ?? '')) this.#break(error)
+    else inFlight.error ??= error
+  }
+
+  #answered(): void {
+    const inFlight = this.#inFlight
+    if (inFlight === undefined) return
+    this.#inFlight = undefined
+    const { flush, done, error = flush.rowError } = inFlight
+    if (inFlight.error !== undefined) {
+      this.#forgetParsed()
+      if (isStalePlan(error)) this.#forgetAll()
+    }
+    const next = this.#broken === undefined ? this.#waiting.shift() : undefined
     if (next !== undefined) this.#submit(next.build, next.done)
+    done(error, flush)
   }
 
+  /** The connection is gone: whoever waits for it is told now. */
   #break(error: Error): void {
     const isNews = this.#broken === undefined
     this.#broken ??= error
+    const inFlight = this.#inFlight
+    this.#inFlight = undefined
+    inFlight?.done(inFlight.error ?? error, inFlight.flush)
     for (const { done } of this.#waiting.splice(0)) done(error, undefined)
     if (isNews) this.onBroken?.()
   }
@@ -269,35 +318,4 @@ export function isStalePlan(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code } = error as { code?: unknown }
   return (code === '0A000' && /cached plan must not change result type/.test(error.message)) || code === '26000'
-}
-
-/** How long a CancelRequest may take before we stop waiting for it. */
-const cancelTimeoutMs = 2_000
-
-/** Sends a CancelRequest on a connection of its own, as the protocol asks. Failure is harmless: the socket is gone anyway. */
-function sendCancel(config: pg.ClientConfig, processId: number, secretKey: number): Promise<void> {
-  const messenger = new pg.Client({ ...config, connectionTimeoutMillis: cancelTimeoutMs }) as pg.Client & {
-    readonly connection: {
-      stream: { destroy(): void; setTimeout(ms: number, then: () => void): void }
-      connect(port: number | string, host?: string): void
-      requestSsl(): void
-      cancel(processId: number, secretKey: number): void
-      on(event: string, listener: () => void): void
-    }
-    readonly ssl: unknown
-  }
-  const wire = messenger.connection
-  return new Promise((resolve) => {
-    const finish = (): void => {
-      wire.stream.destroy()
-      resolve()
-    }
-    wire.on('error', finish)
-    wire.on('end', resolve)
-    wire.on('connect', () => (messenger.ssl ? wire.requestSsl() : wire.cancel(processId, secretKey)))
-    wire.on('sslconnect', () => wire.cancel(processId, secretKey))
-    wire.stream.setTimeout(cancelTimeoutMs, finish)
-    if (messenger.host.startsWith('/')) wire.connect(`${messenger.host}/.s.PGSQL.${messenger.port}`)
-    else wire.connect(messenger.port, messenger.host)
-  })
 }

@@ -17,7 +17,7 @@ import { AbortedError, CapabilityRefusedError, StatementRefusedError, StatementT
 import type { Capabilities, Capability } from './capabilities.ts'
 import { type Connection, isStalePlan } from './connection.ts'
 import { type FailureSituation, translate } from './database-errors.ts'
-import type { Flush, FlushStep } from './flush.ts'
+import { type Flush, type FlushStep, ownStep } from './flush.ts'
 import type { ConnectionPool } from './pool.ts'
 import type { QueryResult, TypeParsers } from './result.ts'
 import { classify } from './statement.ts'
@@ -197,16 +197,14 @@ export class Leases {
       const name = connection.prepareFixed(writer, 'pw_bind_timeout', previousAndBindWithTimeout)
       writer.raw(bindAndExecute(name, [capability.handle, this.#limit(timeoutMs)]))
     }
-    return ownStep(([previous]) => {
-      if (previous) connection.giveUp('its session carried a capability from before')
-    })
+    return connection.emptySessionStep
   }
 
   /** Inside a transaction: the timeout of the statements from here on; undefined for the limit of the role. */
   writeTimeout(writer: FlushWriter, connection: Connection, timeoutMs = this.statementTimeoutMs): FlushStep {
     const name = connection.prepareFixed(writer, 'pw_timeout', `select set_config('statement_timeout', $1, true)`)
     writer.raw(bindAndExecute(name, [this.#limit(timeoutMs)]))
-    return ownStep()
+    return ownStep
   }
 
   /** Milliseconds, as text; at least 1 (0 would mean none), at most the role's own limit. */
@@ -226,11 +224,6 @@ export function explainFailure(error: Error, connection: Connection, situation: 
   const broken = connection.brokenBy
   if (broken === undefined || error instanceof pg.DatabaseError) return translate(error, situation)
   return translate(broken, situation)
-}
-
-/** A step whose rows are looked at and dropped. */
-export function ownStep(onText?: (values: readonly (string | null)[]) => void): FlushStep {
-  return { shape: undefined, types: undefined, rowMode: 'array', onShape: undefined, onText: onText ?? (() => {}) }
 }
 
 /** Writes the caller's statement: bound, described if its rows are not known yet, executed; and the Sync. */
@@ -255,7 +248,7 @@ export function writeStatement(
           prepared.shape = shape
           prepared.types = statement.types
         },
-    onText: undefined,
+    onOwnRow: undefined,
   }
 }
 

@@ -36,26 +36,33 @@ export function rowShape(fields: pg.FieldDef[], types: TypeParsers | undefined):
   }
 }
 
-export function readObjectRow(shape: RowShape, values: readonly (string | null)[]): Record<string, unknown> {
+/** Reads a DataRow: two bytes with the number of columns, then of each its length (-1 for null) and its text. */
+export function readObjectRow(shape: RowShape, buffer: Buffer, at: number): Record<string, unknown> {
   const { names, parsers } = shape
   const row: Record<string, unknown> = {}
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]
+  let from = at + 2
+  for (let i = 0; i < names.length; i++) {
+    const length = buffer.readInt32BE(from)
+    from += 4
+    const value = length < 0 ? null : parsers[i]!(buffer.toString('utf8', from, from + length))
+    if (length > 0) from += length
     const name = names[i]!
-    const parsed = value === null || value === undefined ? null : parsers[i]!(value)
     // A column of this name must become a property, not the row's prototype.
-    if (name === '__proto__') Object.defineProperty(row, name, { value: parsed, enumerable: true, configurable: true, writable: true })
-    else row[name] = parsed
+    if (name === '__proto__') Object.defineProperty(row, name, { value, enumerable: true, configurable: true, writable: true })
+    else row[name] = value
   }
   return row
 }
 
-export function readArrayRow(shape: RowShape, values: readonly (string | null)[]): unknown[] {
+export function readArrayRow(shape: RowShape, buffer: Buffer, at: number): unknown[] {
   const { parsers } = shape
-  const row: unknown[] = new Array(values.length)
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]
-    row[i] = value === null || value === undefined ? null : parsers[i]!(value)
+  const row: unknown[] = new Array(parsers.length)
+  let from = at + 2
+  for (let i = 0; i < parsers.length; i++) {
+    const length = buffer.readInt32BE(from)
+    from += 4
+    row[i] = length < 0 ? null : parsers[i]!(buffer.toString('utf8', from, from + length))
+    if (length > 0) from += length
   }
   return row
 }

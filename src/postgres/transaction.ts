@@ -12,17 +12,8 @@ import {
 } from '../errors.ts'
 import type { Capability } from './capabilities.ts'
 import { type Connection, isStalePlan } from './connection.ts'
-import type { Flush, FlushStep } from './flush.ts'
-import {
-  aborted,
-  explainFailure,
-  type HeldConnection,
-  type Leases,
-  ownStep,
-  type QueryOptions,
-  type Statement,
-  writeStatement,
-} from './lease.ts'
+import { type Flush, type FlushStep, ownStep } from './flush.ts'
+import { aborted, explainFailure, type HeldConnection, type Leases, type QueryOptions, type Statement, writeStatement } from './lease.ts'
 import type { QueryResult } from './result.ts'
 import { classify } from './statement.ts'
 import { bindAndExecute, type FlushWriter, toWireValues } from './wire.ts'
@@ -176,7 +167,7 @@ export class TenantTransaction {
       types: options.types,
       rowMode: options.rowMode ?? 'object',
       onShape: undefined,
-      onText: undefined,
+      onOwnRow: undefined,
     }
     const wire = toWireValues(values)
     const first = (writer: FlushWriter, connection: Connection): FlushStep => {
@@ -277,7 +268,7 @@ export class TenantTransaction {
         if (!this.#isBegun) {
           this.#isBegun = true
           writeControl(writer, connection, `begin ${this.#modes}`.trim())
-          steps.push(ownStep())
+          steps.push(ownStep)
           steps.push(this.#leases.writeBind(writer, connection, capability, options.timeoutMs))
           this.#timeoutInForce = options.timeoutMs
         } else if (kind === 'query' && options.timeoutMs !== this.#timeoutInForce) {
@@ -371,7 +362,7 @@ export class TenantTransaction {
         (writer) => {
           writeControl(writer, connection, text)
           writer.sync()
-          return [{ ...ownStep(), onText: undefined }]
+          return [ownStep]
         },
         (error, flush) => {
           guard.end()
