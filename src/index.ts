@@ -18,6 +18,7 @@ export {
   parseTenantSlug,
   type Tenant,
   type TenantId,
+  type TenantKeys,
   type TenantRef,
   type TenantSlug,
   type TenantStatus,

@@ -1,7 +1,7 @@
 // The catalog: which tenants there are. A port with two adapters (core/memory-catalog.ts, postgres/catalog.ts) and one
 // conformance suite (test/core/catalog-conformance.ts).
 
-import type { Isolation, Json, ParsedTenantRef, Tenant, TenantId, TenantSlug, TenantStatus } from './tenant.ts'
+import type { Isolation, Json, ParsedTenantRef, Tenant, TenantId, TenantKeys, TenantSlug, TenantStatus } from './tenant.ts'
 
 /** A tenant to be. `id` is generated (uuidv7) when it is not given. */
 export interface NewTenant {
@@ -15,6 +15,7 @@ export interface NewTenant {
   readonly settings?: Readonly<Record<string, Json>> | undefined
   readonly domains?: readonly string[] | undefined
   readonly encryptionKeyId?: string | undefined
+  readonly keys?: TenantKeys | undefined
 }
 
 /** What may be changed on a tenant. Its id may not. `features` and `settings` replace the whole object. */
@@ -27,6 +28,8 @@ export interface TenantPatch {
   readonly settings?: Readonly<Record<string, Json>> | undefined
   readonly domains?: readonly string[] | undefined
   readonly encryptionKeyId?: string | undefined
+  /** Keys that the tenant does not have yet. What is left out, or is the same, stays as it is. */
+  readonly keys?: TenantKeys | undefined
 }
 
 /** How a tenant is looked up: by id, by slug, or by a host name of its own (lower-case, no port). */
@@ -52,13 +55,14 @@ export type TenantChangeListener = (ids: readonly TenantId[] | undefined) => voi
 export interface Catalog {
   /** @returns undefined when there is no such tenant. */
   find(lookup: TenantLookup): Promise<Tenant | undefined>
-  /** @throws {TenantExistsError} when the id, slug or a domain is taken. */
+  /** @throws {TenantExistsError} when the id, slug, a domain or a key is taken. */
   create(tenant: NewTenant): Promise<Tenant>
   /**
    * Changes a tenant and increments its epoch.
    *
    * @throws {TenantNotFoundError}
-   * @throws {TenantExistsError} when the new slug or a domain is taken.
+   * @throws {TenantExistsError} when the new slug, a domain or a key is taken.
+   * @throws {InvalidInputError} when the tenant has another key of that type: a key is set once.
    * @throws {StaleTenantError} when `ifEpoch` is given and is not the tenant's epoch.
    */
   update(id: TenantId, patch: TenantPatch, ifEpoch?: number): Promise<Tenant>

@@ -8,6 +8,7 @@ import type { Catalog, NewTenant, TenantChangeListener, TenantListOptions, Tenan
 import { type Clock, systemClock } from './clock.ts'
 import { parseTenantId, type Tenant, type TenantId, type TenantStatus } from './tenant.ts'
 import { checkedEpoch, checkedListOptions, checkedNewTenant, checkedStatus, checkedTenantPatch } from './tenant-input.ts'
+import { keysWith } from './tenant-key.ts'
 
 export class MemoryCatalog implements Catalog {
   readonly #tenants = new Map<TenantId, Tenant>()
@@ -39,7 +40,8 @@ export class MemoryCatalog implements Catalog {
     if (checkedEpoch(ifEpoch) !== undefined && before.epoch !== ifEpoch) {
       throw new StaleTenantError(`Tenant ${id} is at epoch ${before.epoch}, not ${ifEpoch}. Read it again and repeat the change.`)
     }
-    return this.#store({ ...before, ...(checked as Partial<Tenant>), ...this.#nextEpoch(before) })
+    const keys = keysWith(before.keys, checked.keys ?? {})
+    return this.#store({ ...before, ...(checked as Partial<Tenant>), keys, ...this.#nextEpoch(before) })
   }
 
   async setStatus(id: TenantId, status: TenantStatus): Promise<Tenant> {
@@ -85,6 +87,10 @@ export class MemoryCatalog implements Catalog {
       if (other.slug === tenant.slug) throw new TenantExistsError(`The slug ${tenant.slug} is taken.`)
       const taken = tenant.domains.find((domain) => other.domains.includes(domain))
       if (taken !== undefined) throw new TenantExistsError(`The domain ${taken} is taken.`)
+      for (const type of ['bigint', 'text'] as const) {
+        const key = tenant.keys[type]
+        if (key !== undefined && other.keys[type] === key) throw new TenantExistsError(`The ${type} key is taken.`)
+      }
     }
     this.#tenants.set(tenant.id, Object.freeze(tenant))
     for (const listener of this.#listeners) queueMicrotask(() => listener([tenant.id]))

@@ -3,8 +3,18 @@
 
 import { InvalidInputError } from '../errors.ts'
 import type { NewTenant, TenantListOptions, TenantPatch } from './catalog.ts'
-import { type Isolation, type Json, parseTenantId, parseTenantSlug, type TenantId, type TenantSlug, type TenantStatus } from './tenant.ts'
+import {
+  type Isolation,
+  type Json,
+  parseTenantId,
+  parseTenantSlug,
+  type TenantId,
+  type TenantKeys,
+  type TenantSlug,
+  type TenantStatus,
+} from './tenant.ts'
 import { parseTenantDomain } from './tenant-domain.ts'
+import { checkedTenantKeys } from './tenant-key.ts'
 
 /** Longest name of a tenant, in UTF-16 code units. */
 export const tenantNameLengthMax = 200
@@ -29,6 +39,7 @@ export interface CheckedNewTenant {
   readonly settings: Readonly<Record<string, Json>>
   readonly domains: readonly string[]
   readonly encryptionKeyId: string | undefined
+  readonly keys: TenantKeys
 }
 
 /** @throws {InvalidInputError | InvalidTenantRefError} naming the field. */
@@ -44,12 +55,13 @@ export function checkedNewTenant(input: NewTenant): CheckedNewTenant {
     settings: checkedObject('settings', input.settings ?? {}),
     domains: checkedDomains(input.domains ?? []),
     encryptionKeyId: input.encryptionKeyId === undefined ? undefined : checkedText('encryptionKeyId', input.encryptionKeyId),
+    keys: checkedTenantKeys(input.keys ?? {}),
   }
 }
 
 /** The patch without what it leaves alone. @throws {InvalidInputError | InvalidTenantRefError} naming the field. */
 export function checkedTenantPatch(patch: TenantPatch): TenantPatch {
-  const { slug, name, plan, region, features, settings, domains, encryptionKeyId } = patch
+  const { slug, name, plan, region, features, settings, domains, encryptionKeyId, keys } = patch
   return {
     ...(slug !== undefined && { slug: parseTenantSlug(slug) }),
     ...(name !== undefined && { name: checkedText('name', name) }),
@@ -59,6 +71,7 @@ export function checkedTenantPatch(patch: TenantPatch): TenantPatch {
     ...(settings !== undefined && { settings: checkedObject('settings', settings) }),
     ...(domains !== undefined && { domains: checkedDomains(domains) }),
     ...(encryptionKeyId !== undefined && { encryptionKeyId: checkedText('encryptionKeyId', encryptionKeyId) }),
+    ...(keys !== undefined && { keys: checkedTenantKeys(keys) }),
   }
 }
 

@@ -21,6 +21,14 @@ export type Isolation = 'pooled' | 'schema' | 'database' | 'server'
 /** JSON as PostgreSQL's jsonb takes it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
+/** A tenant's keys in tables whose tenant column is not the uuid. Each is one tenant's alone, and set once. */
+export interface TenantKeys {
+  /** For a column of type bigint: a decimal number in its one spelling. Text, since a number of JavaScript's loses digits. */
+  readonly bigint?: string | undefined
+  /** For a column of type text collate "C": 1 to 200 characters, compared byte for byte. */
+  readonly text?: string | undefined
+}
+
 /** A tenant, as the catalog has it. */
 export interface Tenant {
   readonly id: TenantId
@@ -35,6 +43,8 @@ export interface Tenant {
   /** Host names of the tenant's own, lower-case, without a port. */
   readonly domains: readonly string[]
   readonly encryptionKeyId: string | undefined
+  /** What tables of an application that existed before know the tenant by. Most tenants have none. */
+  readonly keys: TenantKeys
   /** Grows by one at every change of the tenant. What was derived from an older epoch is stale. */
   readonly epoch: number
   readonly createdAt: Date

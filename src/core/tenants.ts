@@ -12,6 +12,7 @@ import {
   parseTenantSlug,
   type Tenant,
   type TenantId,
+  type TenantKeys,
   type TenantRef,
   type TenantStatus,
 } from './tenant.ts'
@@ -30,6 +31,8 @@ export interface CreateTenantInput {
   readonly settings?: Readonly<Record<string, Json>> | undefined
   readonly domains?: readonly string[] | undefined
   readonly encryptionKeyId?: string | undefined
+  /** What the tables of an application that existed before know the tenant by. */
+  readonly keys?: TenantKeys | undefined
 }
 
 /** What may be changed. Absent means unchanged. */
@@ -85,7 +88,7 @@ export class Tenants {
    * Creates a tenant and opens its gate.
    *
    * @throws {InvalidTenantRefError} {@link InvalidInputError} when the input is not valid.
-   * @throws {TenantExistsError} when the id, slug or a domain is taken.
+   * @throws {TenantExistsError} when the id, slug, a domain or a key is taken.
    */
   async create(input: CreateTenantInput): Promise<Tenant> {
     const { id, slug, ...rest } = input

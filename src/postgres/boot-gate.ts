@@ -1,6 +1,7 @@
 // The boot gate: partywall refuses to start on a database that would not keep its promises. The critical rules only, read from
 // PostgreSQL's catalogs in one statement; each finding comes with the SQL that mends it. No tenant's row is read.
 
+import type { TenantKeyType } from '../core/tenant-key.ts'
 import { BootRefusedError } from '../errors.ts'
 import type { ControlConnection } from './control-pool.ts'
 import { roles } from './roles.ts'
@@ -19,6 +20,7 @@ export interface ProtectedTable {
   readonly schema: string
   readonly table: string
   readonly tenantColumn: string
+  readonly tenantType: TenantKeyType
 }
 
 /**
@@ -58,9 +60,10 @@ export async function assertSafe(control: ControlConnection, appRole: string): P
 /** The tables behind the wall. */
 export async function protectedTables(control: ControlConnection): Promise<readonly ProtectedTable[]> {
   return await control.query<ProtectedTable>(
-    `select n.nspname as schema, c.relname as table, p.tenant_column as "tenantColumn"
+    `select n.nspname as schema, c.relname as table, p.tenant_column as "tenantColumn", format_type(a.atttypid, null) as "tenantType"
        from partywall.protected_tables as p
        join pg_catalog.pg_class as c on c.oid = to_regclass(p.table_name)
+       join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attname = p.tenant_column and not a.attisdropped
        join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
       order by 1, 2`,
   )
@@ -179,12 +182,16 @@ const policyRules = `
          format('select partywall.protect(%L, %L);', p.table_name, p.tenant_column)
     from partywall.protected_tables as p
     cross join (values
-      ('partywall_tenant', true, '*', 'bound', true, true),
-      ('partywall_wall_select', false, 'r', 'bound', true, false),
-      ('partywall_wall_insert', false, 'a', 'bound_for_writing', false, true),
-      ('partywall_wall_update', false, 'w', 'bound_for_writing', true, true),
-      ('partywall_wall_delete', false, 'd', 'bound_for_writing', true, false)
-    ) as wanted (name, permissive, command, source, uses, checks)
+      ('partywall_tenant', true, '*', '', true, true),
+      ('partywall_wall_select', false, 'r', '', true, false),
+      ('partywall_wall_insert', false, 'a', '_for_writing', false, true),
+      ('partywall_wall_update', false, 'w', '_for_writing', true, true),
+      ('partywall_wall_delete', false, 'd', '_for_writing', true, false)
+    ) as wanted (name, permissive, command, mode, uses, checks)
+    left join pg_catalog.pg_attribute as a on a.attrelid = to_regclass(p.table_name) and a.attname = p.tenant_column and not a.attisdropped
+    cross join lateral (
+      select 'bound' || case a.atttypid when 'bigint'::regtype then '_bigint' when 'text'::regtype then '_text' else '' end || wanted.mode as source
+    ) as bound
    where to_regclass(p.table_name) is not null
      and not exists (
        select from pg_catalog.pg_policy as actual
@@ -195,10 +202,10 @@ const policyRules = `
           and actual.polroles = '{0}'
           and pg_get_expr(actual.polqual, actual.polrelid) is not distinct from case when wanted.uses then
                 format('(%I = ( SELECT b.tenant_id
-   FROM partywall.%s b))', p.tenant_column, wanted.source) end
+   FROM partywall.%s b))', p.tenant_column, bound.source) end
           and pg_get_expr(actual.polwithcheck, actual.polrelid) is not distinct from case when wanted.checks then
                 format('(%I = ( SELECT b.tenant_id
-   FROM partywall.%s b))', p.tenant_column, wanted.source) end
+   FROM partywall.%s b))', p.tenant_column, bound.source) end
      )
   union all
   select 'foreign_policy', p.table_name, format('The permissive policy %I on %s is not ours: permissive policies open what others close.', f.polname, p.table_name),
@@ -253,12 +260,12 @@ const controlPlaneRules = `
    where n.nspname = 'partywall'
      and c.relkind in ('r', 'p', 'v', 'm')
      and (has_table_privilege($1::name, c.oid, 'select, insert, update, delete') or has_any_column_privilege($1::name, c.oid, 'select, insert, update'))
-     and not (c.relname in ('bound', 'bound_for_writing') and not has_table_privilege($1::name, c.oid, 'insert, update, delete'))
+     and not (c.relname ~ '^bound(_bigint|_text)?(_for_writing)?$' and not has_table_privilege($1::name, c.oid, 'insert, update, delete'))
   union all
   select 'control_plane', p.oid::regprocedure::text, format('The app may call %s.', p.oid::regprocedure),
          format('revoke execute on function %s from public, %I;', p.oid::regprocedure, $1::name)
     from pg_catalog.pg_proc as p
    where p.pronamespace = 'partywall'::regnamespace
      and p.prosecdef
-     and p.proname not in ('tenant_id', 'refuse', 'refuse_write', 'bind')
+     and p.proname not in ('tenant_id', 'tenant_bigint', 'tenant_text', 'refuse', 'refuse_write', 'refuse_key', 'refuse_write_key', 'bind')
      and has_function_privilege($1::name, p.oid, 'execute')`

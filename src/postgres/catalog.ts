@@ -4,8 +4,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Catalog, NewTenant, TenantChangeListener, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from '../core/catalog.ts'
 import { deepFreeze } from '../core/deep-freeze.ts'
-import { type Json, parseTenantId, type Tenant, type TenantId, type TenantStatus } from '../core/tenant.ts'
+import { type Json, parseTenantId, type Tenant, type TenantId, type TenantKeys, type TenantStatus } from '../core/tenant.ts'
 import { checkedEpoch, checkedListOptions, checkedNewTenant, checkedStatus, checkedTenantPatch } from '../core/tenant-input.ts'
+import { keyIsSet } from '../core/tenant-key.ts'
 import { ConfigurationError, InvalidInputError, StaleTenantError, TenantExistsError, TenantNotFoundError } from '../errors.ts'
 import { CatalogWatch } from './catalog-watch.ts'
 import type { ControlConnection, ControlPool } from './control-pool.ts'
@@ -41,8 +42,8 @@ export class PostgresCatalog implements Catalog {
     const tenant = checkedNewTenant(input)
     return await this.#write(async (connection) => {
       const [row] = await connection.query<{ id: TenantId }>(
-        `insert into partywall.tenants (id, slug, name, plan, region, isolation, features, settings, encryption_key_id)
-         values (coalesce($1::uuid, partywall.uuidv7()), $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9)
+        `insert into partywall.tenants (id, slug, name, plan, region, isolation, features, settings, encryption_key_id, key_bigint, key_text)
+         values (coalesce($1::uuid, partywall.uuidv7()), $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9, $10, $11)
          returning id`,
         [
           tenant.id,
@@ -54,6 +55,8 @@ export class PostgresCatalog implements Catalog {
           JSON.stringify(tenant.features),
           JSON.stringify(tenant.settings),
           tenant.encryptionKeyId,
+          tenant.keys.bigint,
+          tenant.keys.text,
         ],
       )
       const { id } = row as { id: TenantId }
@@ -75,7 +78,9 @@ export class PostgresCatalog implements Catalog {
                 region = coalesce($5, t.region),
                 features = coalesce($6::jsonb, t.features),
                 settings = coalesce($7::jsonb, t.settings),
-                encryption_key_id = coalesce($8, t.encryption_key_id)
+                encryption_key_id = coalesce($8, t.encryption_key_id),
+                key_bigint = coalesce($10::bigint, t.key_bigint),
+                key_text = coalesce($11, t.key_text)
           where t.id = $1
             and ($9::bigint is null or t.epoch = $9::bigint)
          returning t.id`,
@@ -89,6 +94,8 @@ export class PostgresCatalog implements Catalog {
           changed.settings && JSON.stringify(changed.settings),
           changed.encryptionKeyId,
           epoch,
+          changed.keys?.bigint,
+          changed.keys?.text,
         ],
       )
       if (updated.length === 0) {
@@ -168,6 +175,8 @@ interface TenantRow {
   readonly settings: Record<string, Json>
   readonly domains: string[]
   readonly encryption_key_id: string | null
+  readonly key_bigint: string | null
+  readonly key_text: string | null
   readonly epoch: string
   readonly created_at: Date
   readonly updated_at: Date
@@ -176,7 +185,7 @@ interface TenantRow {
 const selectTenant = `
   select t.id, t.slug, t.name, t.plan, t.region, t.isolation, t.status, t.features, t.settings,
          array(select d.domain from partywall.tenant_domains as d where d.tenant_id = t.id order by d.domain) as domains,
-         t.encryption_key_id, t.epoch, t.created_at, t.updated_at
+         t.encryption_key_id, t.key_bigint, t.key_text, t.epoch, t.created_at, t.updated_at
     from partywall.tenants as t`
 
 async function findTenant(connection: ControlConnection, lookup: TenantLookup): Promise<Tenant | undefined> {
@@ -234,19 +243,33 @@ function tenantOf(row: TenantRow): Tenant {
     settings: row.settings,
     domains: row.domains,
     encryptionKeyId: row.encryption_key_id ?? undefined,
+    keys: keysOf(row),
     epoch: Number(row.epoch),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   })
 }
 
+function keysOf(row: TenantRow): TenantKeys {
+  return { ...(row.key_bigint !== null && { bigint: row.key_bigint }), ...(row.key_text !== null && { text: row.key_text }) }
+}
+
+const takenThings: ReadonlyMap<string, string> = new Map([
+  ['tenants_slug_key', 'slug'],
+  ['tenant_domains_pkey', 'domain'],
+  ['tenants_key_bigint_key', 'bigint key'],
+  ['tenants_key_text_key', 'text key'],
+  ['gates_key_bigint_key', 'bigint key'],
+  ['gates_key_text_key', 'text key'],
+])
+
 /** What the tables' constraints say, in the catalog's words. The value is not repeated: it may be another tenant's. */
 function asCatalogError(error: unknown): unknown {
   const { code, constraint } = error as { readonly code?: unknown; readonly constraint?: unknown }
   if (code === '23505') {
-    const what = constraint === 'tenants_slug_key' ? 'slug' : constraint === 'tenant_domains_pkey' ? 'domain' : 'id'
-    return new TenantExistsError(`A tenant with this ${what} exists already.`, { cause: error })
+    return new TenantExistsError(`A tenant with this ${takenThings.get(String(constraint)) ?? 'id'} exists already.`, { cause: error })
   }
+  if (code === '23514' && constraint === 'gates_keys_once') return keyIsSet({ cause: error })
   if (code === '23514') return new InvalidInputError(`The catalog refuses the value (${String(constraint)}).`, { cause: error })
   return error
 }

@@ -2,6 +2,7 @@
 // gives them: every ORM knows their codes. https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 import pg from 'pg'
+import { missingKey } from '../core/tenant-key.ts'
 import {
   CapabilityRefusedError,
   ConnectionLostError,
@@ -60,6 +61,8 @@ function translateDatabaseError(error: pg.DatabaseError, situation: FailureSitua
       return new TenantReadOnlyError('The tenant is read-only at present.', options)
     case 'PW007':
       return new WrongTenantError('Another tenant is bound to this transaction already.', options)
+    case 'PW008':
+      return missingKey('The tenant has no key of the type of the table’s tenant column', keyTypeIn(error.message), options)
     case '42501':
       return /row-level security/.test(error.message)
         ? new PolicyViolationError(`A policy refused the row: ${error.message}`, options)
@@ -90,4 +93,9 @@ function translateDatabaseError(error: pg.DatabaseError, situation: FailureSitua
     default:
       return error
   }
+}
+
+/** Of what type the key is that the tenant lacks. */
+function keyTypeIn(message: string): string {
+  return /type (bigint|text)/.exec(message)?.[1] ?? 'bigint'
 }

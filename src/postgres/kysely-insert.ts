@@ -11,6 +11,7 @@ import {
   ValuesNode,
 } from 'kysely'
 import { TenantColumnError } from '../errors.ts'
+import type { ProtectedColumn } from './kysely-predicate.ts'
 
 /**
  * The insert with the tenant in every row. An insert from a query, and one of default values, is left to the column's own
@@ -18,7 +19,7 @@ import { TenantColumnError } from '../errors.ts'
  *
  * @throws {TenantColumnError} when a row names another tenant, or ON CONFLICT sets the column.
  */
-export function fillTenant(node: InsertQueryNode, column: string, tenantId: string): InsertQueryNode {
+export function fillTenant(node: InsertQueryNode, { name: column, type }: ProtectedColumn, key: string): InsertQueryNode {
   assertNoTenantChange(node.onConflict?.updates, column)
   const { columns, values } = node
   if (columns === undefined || values === undefined || !ValuesNode.is(values)) return node
@@ -30,15 +31,15 @@ export function fillTenant(node: InsertQueryNode, column: string, tenantId: stri
       values: ValuesNode.create(
         values.values.map((row) =>
           PrimitiveValueListNode.is(row)
-            ? PrimitiveValueListNode.create([...row.values, tenantId])
-            : ValueListNode.create([...row.values, ValueNode.create(tenantId)]),
+            ? PrimitiveValueListNode.create([...row.values, key])
+            : ValueListNode.create([...row.values, ValueNode.create(key)]),
         ),
       ),
     }
   }
   for (const row of values.values) {
     const given: unknown = PrimitiveValueListNode.is(row) ? row.values[at] : plainValue(row.values[at])
-    if (given !== tenantId) {
+    if (given !== key && !(type === 'bigint' && isWhole(given) && String(given) === key)) {
       throw new TenantColumnError(`A row sets ${column} to something other than its tenant. Leave the column out: it is filled in.`)
     }
   }
@@ -53,6 +54,11 @@ export function assertNoTenantChange(updates: readonly ColumnUpdateNode[] | unde
       throw new TenantColumnError(`An update sets ${column}. A row stays with its tenant.`)
     }
   }
+}
+
+/** A number that says exactly which one it is. */
+function isWhole(value: unknown): boolean {
+  return typeof value === 'bigint' || Number.isSafeInteger(value)
 }
 
 /** PostgreSQL folds what is not quoted: a spelling that differs only in case can mean no other column. */

@@ -28,11 +28,18 @@ import {
   WhereNode,
   type WithNode,
 } from 'kysely'
+import { type KeyedTenant, type TenantKeyType, tenantKey } from '../core/tenant-key.ts'
 import { WrongTenantError } from '../errors.ts'
 import { assertNoTenantChange, fillTenant } from './kysely-insert.ts'
 
+/** The tenant column of a protected table. */
+export interface ProtectedColumn {
+  readonly name: string
+  readonly type: TenantKeyType
+}
+
 /** Protected tables and their tenant column, by the names that queries use: `notes`, `app.notes`. */
-export type ProtectedTables = ReadonlyMap<string, string>
+export type ProtectedTables = ReadonlyMap<string, ProtectedColumn>
 
 type Query = SelectQueryNode | UpdateQueryNode | DeleteQueryNode | InsertQueryNode | MergeQueryNode
 
@@ -65,25 +72,26 @@ const scopedFor = new WeakMap<object, string>()
  * The query with the tenant in it. What has nothing to add comes back as it was.
  *
  * @throws {TenantColumnError} when data names another tenant, or an update sets the tenant column.
+ * @throws {ConfigurationError} when the tenant has no key of the type of a table's tenant column.
  * @throws {WrongTenantError} when a part of the query was made in another tenant's scope.
  */
-export function scopeQuery<T extends OperationNode>(root: T, tables: ProtectedTables, tenantId: string): T {
-  return new Scoping(tables, tenantId).visit(root, noNames)
+export function scopeQuery<T extends OperationNode>(root: T, tables: ProtectedTables, tenant: KeyedTenant): T {
+  return new Scoping(tables, tenant).visit(root, noNames)
 }
 
 /** A protected table in a query, and how to refer to it there. */
 interface Found {
-  readonly column: string
+  readonly column: ProtectedColumn
   readonly reference: TableNode
 }
 
 class Scoping {
   readonly #tables: ProtectedTables
-  readonly #tenantId: string
+  readonly #tenant: KeyedTenant
 
-  constructor(tables: ProtectedTables, tenantId: string) {
+  constructor(tables: ProtectedTables, tenant: KeyedTenant) {
     this.#tables = tables
-    this.#tenantId = tenantId
+    this.#tenant = tenant
   }
 
   /** Walks to every query inside; copies only the path to what changes. `names` are those of common table expressions. */
@@ -122,14 +130,14 @@ class Scoping {
 
   #query(node: Query, outer: ReadonlySet<string>): Query {
     const before = scopedFor.get(node)
-    if (before === this.#tenantId) return node
+    if (before === this.#tenant.id) return node
     if (before !== undefined) {
-      throw new WrongTenantError(`A part of the query was made in the scope of tenant ${before}; it runs in that of ${this.#tenantId}.`)
+      throw new WrongTenantError(`A part of the query was made in the scope of tenant ${before}; it runs in that of ${this.#tenant.id}.`)
     }
     const names = node.with === undefined ? outer : namesWithin(node.with, outer)
     const visited = this.#visitParts(node.with === undefined ? node : { ...node, with: this.#visitWith(node.with, outer) }, names)
     const scoped = this.#scope(visited, names)
-    if (scoped !== node) scopedFor.set(Object.freeze(scoped), this.#tenantId)
+    if (scoped !== node) scopedFor.set(Object.freeze(scoped), this.#tenant.id)
     return scoped
   }
 
@@ -155,7 +163,7 @@ class Scoping {
         return this.#scopeUpdate(node, names)
       case 'InsertQueryNode': {
         const target = node.into === undefined ? undefined : this.#find(node.into, names)
-        return target === undefined ? node : fillTenant(node, target.column, this.#tenantId)
+        return target === undefined ? node : fillTenant(node, target.column, tenantKey(this.#tenant, target.column.type))
       }
       case 'MergeQueryNode':
         return this.#scopeMerge(node, names)
@@ -171,7 +179,7 @@ class Scoping {
           : [node.table]
     for (const target of targets) {
       const found = this.#find(target, names)
-      if (found !== undefined) assertNoTenantChange(node.updates, found.column)
+      if (found !== undefined) assertNoTenantChange(node.updates, found.column.name)
     }
     return this.#scopeReads(node, [...targets, ...(node.from?.froms ?? [])], node.joins, names)
   }
@@ -186,9 +194,9 @@ class Scoping {
         ? node.whens
         : node.whens?.map((when) => {
             const { result } = when
-            if (result?.kind === 'UpdateQueryNode') assertNoTenantChange((result as UpdateQueryNode).updates, target.column)
+            if (result?.kind === 'UpdateQueryNode') assertNoTenantChange((result as UpdateQueryNode).updates, target.column.name)
             if (result?.kind !== 'InsertQueryNode') return when
-            return { ...when, result: fillTenant(result as InsertQueryNode, target.column, this.#tenantId) }
+            return { ...when, result: fillTenant(result as InsertQueryNode, target.column, tenantKey(this.#tenant, target.column.type)) }
           })
     return using === node.using && whens === node.whens ? node : { ...node, using: using!, whens: whens! }
   }
@@ -225,9 +233,9 @@ class Scoping {
 
   #predicate({ column, reference }: Found): OperationNode {
     return BinaryOperationNode.create(
-      ReferenceNode.create(ColumnNode.create(column), reference),
+      ReferenceNode.create(ColumnNode.create(column.name), reference),
       OperatorNode.create('='),
-      ValueNode.create(this.#tenantId),
+      ValueNode.create(tenantKey(this.#tenant, column.type)),
     )
   }
 

@@ -66,7 +66,7 @@ class TenantPlugin implements KyselyPlugin {
   transformQuery({ node }: Parameters<KyselyPlugin['transformQuery']>[0]) {
     // A part of a query may be built outside every scope; the whole is scoped when it runs.
     const context = this.#options.scope.tryCurrent()
-    return context === undefined ? node : scopeQuery(node, this.#options.tables(), context.tenant.id)
+    return context === undefined ? node : scopeQuery(node, this.#options.tables(), context.tenant)
   }
 
   async transformResult({ result }: Parameters<KyselyPlugin['transformResult']>[0]) {

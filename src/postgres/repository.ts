@@ -3,6 +3,7 @@
 
 import { assertValue, type Condition, columnOf, type Filter, plainEntries, readFilter } from '../core/filter.ts'
 import type { TenantContext, TenantScope } from '../core/tenant-context.ts'
+import { tenantKey } from '../core/tenant-key.ts'
 import { ConfigurationError, InvalidInputError, RowNotFoundError } from '../errors.ts'
 import { conditionSql, Parameters } from './filter-sql.ts'
 import type { Leases } from './lease.ts'
@@ -242,7 +243,7 @@ export class TenantRepository<T extends object> {
     const rowsMax = Math.min(insertRowsMax, Math.max(1, Math.floor(60_000 / (names.length + 1))))
     for (let at = 0; at < rows.length; at += rowsMax) {
       const parameters = new Parameters()
-      const tenant = parameters.add(context.tenant.id)
+      const tenant = parameters.add(tenantKey(context.tenant, shape.tenantType))
       const tuples = rows.slice(at, at + rowsMax).map((row) => {
         const values = names.map((name) => (row.has(name) ? parameters.addFor(shape.columns.get(name)!, row.get(name)) : 'default'))
         return `(${[tenant, ...values].join(', ')})`
@@ -291,7 +292,7 @@ export class TenantRepository<T extends object> {
 }
 
 function tenantIs(shape: TableShape, context: TenantContext, parameters: Parameters): string {
-  return `${quoted(shape.tenantColumn)} = ${parameters.add(context.tenant.id)}`
+  return `${quoted(shape.tenantColumn)} = ${parameters.add(tenantKey(context.tenant, shape.tenantType))}`
 }
 
 function idIs(shape: TableShape, id: unknown, parameters: Parameters): string {

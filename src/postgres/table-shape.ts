@@ -2,6 +2,7 @@
 
 import pg from 'pg'
 import type { FilterColumn } from '../core/filter.ts'
+import type { TenantKeyType } from '../core/tenant-key.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { QueryResult } from './result.ts'
 
@@ -16,6 +17,7 @@ export interface TableShape {
   /** Quoted, ready for SQL. */
   readonly sqlName: string
   readonly tenantColumn: string
+  readonly tenantType: TenantKeyType
   /** Without the tenant's. */
   readonly columns: ReadonlyMap<string, TableColumn>
   /** The primary key without the tenant's column. */
@@ -67,13 +69,18 @@ export async function readTableShape(run: RunQuery, table: string, tenantColumn:
   const { rows } = await run(columnsQuery, [sqlName])
   const found = rows as ColumnRow[]
   if (found.length === 0) throw new ConfigurationError(`There is no table ${sqlName} that the app's login may read.`)
-  if (!found.some(({ name }) => name === tenantColumn)) {
+  const tenant = found.find(({ name }) => name === tenantColumn)
+  if (tenant === undefined) {
     throw new ConfigurationError(`${sqlName} has no column ${tenantColumn}: a repository is for tables of tenants.`)
+  }
+  if (tenant.type !== 'uuid' && tenant.type !== 'bigint' && tenant.type !== 'text') {
+    throw new ConfigurationError(`${sqlName}.${tenantColumn} is ${tenant.type}: a tenant is uuid, bigint or text.`)
   }
   const own = found.filter(({ name }) => name !== tenantColumn && name !== '__proto__')
   return {
     sqlName,
     tenantColumn,
+    tenantType: tenant.type,
     columns: new Map(
       own.map(({ category, keyPosition: _, ...column }) => [column.name, { ...column, kind: kindOf(column.type, category) }]),
     ),

@@ -171,6 +171,42 @@ export function catalogConformance(name: string, makeCatalog: (t: TestContext) =
     assert.deepEqual(heard, [])
   })
 
+  promise('a tenant may bring the keys of an application that existed before, whole and frozen', async (catalog) => {
+    const keys = { bigint: '9223372036854775807', text: 'Acme & Söhne ' }
+    const made = await catalog.create({ slug: slug('acme'), name: 'Acme', keys })
+    assert.deepEqual(made.keys, keys)
+    assert.ok(Object.isFrozen(made.keys))
+    assert.deepEqual(await catalog.find({ kind: 'id', id: made.id }), made)
+    assert.deepEqual((await catalog.create({ slug: slug('bob'), name: 'Bob' })).keys, {})
+    assert.deepEqual((await catalog.create({ slug: slug('low'), name: 'Low', keys: { bigint: '-9223372036854775808' } })).keys, {
+      bigint: '-9223372036854775808',
+    })
+  })
+
+  promise('a key belongs to one tenant, byte for byte', async (catalog) => {
+    await catalog.create({ slug: slug('bob'), name: 'Bob', keys: { bigint: '7', text: 'bob' } })
+    const carol = await catalog.create({ slug: slug('carol'), name: 'Carol' })
+    for (const keys of [{ bigint: '7' }, { text: 'bob' }]) {
+      await assert.rejects(catalog.create({ slug: slug('other'), name: 'X', keys }), TenantExistsError)
+      await assert.rejects(catalog.update(carol.id, { keys }), TenantExistsError)
+    }
+    assert.deepEqual(await catalog.find({ kind: 'id', id: carol.id }), carol)
+    for (const [index, text] of ['Bob', 'bob ', ' bob', 'bo\u0062\u0301', '7'].entries()) {
+      assert.equal((await catalog.create({ slug: slug(`t${index}`), name: 'T', keys: { text } })).keys.text, text)
+    }
+  })
+
+  promise('a key is set once: given later if it was absent, given again if it is the same, never changed', async (catalog) => {
+    const made = await catalog.create({ slug: slug('bob'), name: 'Bob', keys: { bigint: '7' } })
+    const both = await catalog.update(made.id, { keys: { text: 'bob' } })
+    assert.deepEqual([both.keys, both.epoch], [{ bigint: '7', text: 'bob' }, 2])
+    assert.deepEqual((await catalog.update(made.id, { keys: { bigint: '7' }, name: 'B' })).keys, both.keys)
+    await assert.rejects(catalog.update(made.id, { keys: { bigint: '8' } }), InvalidInputError)
+    await assert.rejects(catalog.update(made.id, { keys: { text: 'Bob' } }), InvalidInputError)
+    const after = await catalog.update(made.id, { name: 'Bob' })
+    assert.deepEqual([after.keys, after.epoch], [both.keys, 4])
+  })
+
   const good: NewTenant = { slug: slug('fine'), name: 'Fine' }
   const polluted = JSON.parse('{"a":{"__proto__":{"admin":true}}}') as Record<string, Json>
   const hostile: [string, object][] = [
@@ -201,6 +237,25 @@ export function catalogConformance(name: string, makeCatalog: (t: TestContext) =
     ['an address as a domain', { domains: ['10.0.0.1'] }],
     ['a Unicode domain', { domains: ['ａcme.example'] }],
     ['too many domains', { domains: Array.from({ length: 51 }, (_, index) => `d${index}.example`) }],
+    ['a key that is a number', { keys: { bigint: 7 } }],
+    ['a key that is a bigint of JavaScript’s', { keys: { bigint: 7n } }],
+    ['a key with a leading zero', { keys: { bigint: '07' } }],
+    ['a key with a plus', { keys: { bigint: '+7' } }],
+    ['a key with a blank', { keys: { bigint: ' 7' } }],
+    ['a key with a line break', { keys: { bigint: '7\n' } }],
+    ['a key with a fraction', { keys: { bigint: '7.0' } }],
+    ['a key with an exponent', { keys: { bigint: '1e3' } }],
+    ['a key in hexadecimal', { keys: { bigint: '0x7' } }],
+    ['a key of minus zero', { keys: { bigint: '-0' } }],
+    ['a key above 64 bits', { keys: { bigint: '9223372036854775808' } }],
+    ['a key below 64 bits', { keys: { bigint: '-9223372036854775809' } }],
+    ['an empty key', { keys: { text: '' } }],
+    ['a blank key', { keys: { text: '  ' } }],
+    ['a key with NUL', { keys: { text: 'a\0' } }],
+    ['a key with half a character', { keys: { text: 'a\ud800' } }],
+    ['a key that is too long', { keys: { text: 'x'.repeat(201) } }],
+    ['a key of another type', { keys: { uuid: 'x' } }],
+    ['keys that are a list', { keys: [] }],
     ['an upper-case slug', { slug: 'Acme' }],
     ['a reserved slug', { slug: 'admin' }],
   ]

@@ -20,6 +20,7 @@ function tenantOf(name: string, number: number): Tenant {
     settings: { theme: { dark: true } },
     domains: [],
     encryptionKeyId: undefined,
+    keys: {},
     epoch: 1,
     createdAt: new Date(0),
     updatedAt: new Date(0),

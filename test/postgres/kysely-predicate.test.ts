@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DummyDriver, type Generated, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from 'kysely'
-import { TenantColumnError, WrongTenantError } from '../../src/errors.ts'
-import { scopeQuery } from '../../src/postgres/kysely-predicate.ts'
+import type { TenantId, TenantKeys } from '../../src/core/tenant.ts'
+import { ConfigurationError, TenantColumnError, WrongTenantError } from '../../src/errors.ts'
+import { type ProtectedColumn, type ProtectedTables, scopeQuery } from '../../src/postgres/kysely-predicate.ts'
 
 interface Row {
   id: string
@@ -18,12 +19,15 @@ interface Schema {
   'app.notes': Row
 }
 
-const tables = new Map([
-  ['notes', 'tenant_id'],
-  ['app.notes', 'tenant_id'],
-  ['tags', 'tenant_id'],
+const tenantId: ProtectedColumn = { name: 'tenant_id', type: 'uuid' }
+const tables: ProtectedTables = new Map<string, ProtectedColumn>([
+  ['notes', tenantId],
+  ['app.notes', tenantId],
+  ['tags', tenantId],
+  ['orders', { name: 'account_id', type: 'bigint' }],
 ])
 let tenant = 'T'
+const keys: TenantKeys = { bigint: '7' }
 let isOutside = false
 
 const db = new Kysely<Schema>({
@@ -35,7 +39,7 @@ const db = new Kysely<Schema>({
   },
   plugins: [
     {
-      transformQuery: ({ node }) => (isOutside ? node : scopeQuery(node, tables, tenant)),
+      transformQuery: ({ node }) => (isOutside ? node : scopeQuery(node, tables, { id: tenant as TenantId, keys })),
       transformResult: async ({ result }) => result,
     },
   ],

@@ -27,6 +27,7 @@ export function contextOf(name: string, number: number, epoch = 1): TenantContex
     settings: {},
     domains: [],
     encryptionKeyId: undefined,
+    keys: {},
     epoch,
     createdAt: new Date(0),
     updatedAt: new Date(0),

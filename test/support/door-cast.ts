@@ -26,6 +26,7 @@ function tenant(digit: string, slug: string, status: TenantStatus = 'active'): T
     settings: {},
     domains: [`${slug}.example.org`],
     encryptionKeyId: undefined,
+    keys: {},
     epoch: 1,
     createdAt: new Date(0),
     updatedAt: new Date(0),

@@ -4,12 +4,17 @@
 create table partywall.gates (
   tenant_id uuid not null,
   state text collate "C" not null default 'open',
+  key_bigint bigint,
+  key_text text collate "C",
   changed_at timestamptz not null default clock_timestamp(),
   constraint gates_pkey primary key (tenant_id),
+  constraint gates_key_bigint_key unique (key_bigint),
+  constraint gates_key_text_key unique (key_text),
+  constraint gates_key_text_check check (length(key_text) between 1 and 200),
   constraint gates_state_check check (state in ('open', 'read_only', 'moving', 'fenced', 'moved', 'suspended'))
 );
 comment on table partywall.gates is
-  'One row per tenant of this database: may its statements run? Written through partywall.set_gate() by partywall_owner alone; read by definer functions.';
+  'One row per tenant of this database: may its statements run, and by which keys do tables know it? Written through partywall.set_gate() and partywall.set_gate_keys() by partywall_owner alone; read by definer functions.';
 
 create table partywall.capabilities (
   capability uuid not null,
@@ -18,13 +23,15 @@ create table partywall.capabilities (
   is_readable boolean not null generated always as (state in ('open', 'read_only', 'moving', 'fenced')) stored,
   expires_at timestamptz not null,
   issued_to text not null default '',
+  key_bigint bigint,
+  key_text text collate "C",
   constraint capabilities_pkey primary key (capability),
   constraint capabilities_tenant_id_fkey foreign key (tenant_id) references partywall.gates (tenant_id) on delete cascade
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 200);
 create index capabilities_tenant_id_idx on partywall.capabilities (tenant_id, expires_at);
 create index capabilities_expires_at_idx on partywall.capabilities (expires_at);
 comment on table partywall.capabilities is
-  'Unguessable, short-lived handles to gates. The state is a copy of the gate''s, so that seal, fence, suspension and expiry are one index probe. Nobody but partywall_owner may read it.';
+  'Unguessable, short-lived handles to gates. The state and the keys are copies of the gate''s, so that seal, fence, suspension and expiry are one index probe. Nobody but partywall_owner may read it.';
 
 create table partywall.global_tables (
   table_name text collate "C" not null,
@@ -164,6 +171,113 @@ select coalesce(
 comment on view partywall.bound_for_writing is
   'As partywall.bound, for commands that write: refuses while the gate is read-only or fenced, and locks the gate only while the tenant is moving.';
 
+-- Tenants of an application that existed before: its tables know a tenant by a bigint or a text of their own, not by a uuid. The
+-- same promise, one view for each type: the key of the tenant that is bound, or an error. What has no key of the type has no rows
+-- in such a table, and is told so; it is never compared with null.
+create function partywall.refuse_key(key_type text) returns text
+language plpgsql stable parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $fn$
+begin
+  if not exists (
+    select from partywall.capabilities as c
+     where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
+       and c.expires_at > statement_timestamp()
+       and c.is_readable
+  ) then
+    perform partywall.refuse();
+  end if;
+  raise exception using errcode = 'PW008', message = format('the tenant has no key of type %s', key_type),
+    hint = 'The table knows tenants by a key of that type. Give the tenant its key in the catalog.';
+end
+$fn$;
+
+-- The slow path of writes to such tables. It raises, or returns the key: the gate may be `moving`.
+create function partywall.refuse_write_key(key_type text) returns text
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $fn$
+declare
+  tenant uuid := partywall.refuse_write();
+  key text;
+begin
+  select case key_type when 'bigint' then g.key_bigint::text when 'text' then g.key_text end into key
+    from partywall.gates as g
+   where g.tenant_id = tenant;
+  if key is null then
+    perform partywall.refuse_key(key_type);
+  end if;
+  return key;
+end
+$fn$;
+
+create view partywall.bound_bigint with (security_barrier = true) as
+select coalesce(
+         (
+           select c.key_bigint
+             from partywall.capabilities as c
+            where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
+              and c.expires_at > statement_timestamp()
+              and c.is_readable
+         ),
+         partywall.refuse_key('bigint')::bigint
+       ) as tenant_id;
+comment on view partywall.bound_bigint is 'As partywall.bound, for tables whose tenant column is bigint.';
+
+create view partywall.bound_text with (security_barrier = true) as
+select coalesce(
+         (
+           select c.key_text
+             from partywall.capabilities as c
+            where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
+              and c.expires_at > statement_timestamp()
+              and c.is_readable
+         ),
+         partywall.refuse_key('text')
+       ) collate "C" as tenant_id;
+comment on view partywall.bound_text is 'As partywall.bound, for tables whose tenant column is text collate "C".';
+
+create view partywall.bound_bigint_for_writing with (security_barrier = true) as
+select coalesce(
+         (
+           select c.key_bigint
+             from partywall.capabilities as c
+            where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
+              and c.expires_at > statement_timestamp()
+              and c.state = 'open'
+         ),
+         partywall.refuse_write_key('bigint')::bigint
+       ) as tenant_id;
+comment on view partywall.bound_bigint_for_writing is 'As partywall.bound_for_writing, for tables whose tenant column is bigint.';
+
+create view partywall.bound_text_for_writing with (security_barrier = true) as
+select coalesce(
+         (
+           select c.key_text
+             from partywall.capabilities as c
+            where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
+              and c.expires_at > statement_timestamp()
+              and c.state = 'open'
+         ),
+         partywall.refuse_write_key('text')
+       ) collate "C" as tenant_id;
+comment on view partywall.bound_text_for_writing is 'As partywall.bound_for_writing, for tables whose tenant column is text collate "C".';
+
+-- For column defaults and people.
+create function partywall.tenant_bigint() returns bigint
+language sql stable parallel safe security definer
+begin atomic
+  select b.tenant_id from partywall.bound_bigint as b;
+end;
+comment on function partywall.tenant_bigint() is 'The bigint key of the tenant whose capability is bound to this transaction.';
+
+create function partywall.tenant_text() returns text
+language sql stable parallel safe security definer
+begin atomic
+  select b.tenant_id from partywall.bound_text as b;
+end;
+comment on function partywall.tenant_text() is 'The text key of the tenant whose capability is bound to this transaction.';
+
 -- For psql, BI tools and other languages. Our own lease sets the parameter itself: the check is in the policy.
 create function partywall.bind(capability text) returns uuid
 language plpgsql volatile security definer
@@ -210,6 +324,32 @@ end
 $fn$;
 revoke execute on function partywall.set_gate(uuid, text) from public;
 
+-- The tenant's keys, given once each: a tenant whose key changed would own the rows of whoever had that key before, and lose its
+-- own. Null is for a key that it does not have yet.
+create function partywall.set_gate_keys(tenant_id uuid, key_bigint bigint, key_text text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $fn$
+#variable_conflict use_column
+declare
+  before record;
+begin
+  select g.key_bigint, g.key_text into strict before from partywall.gates as g where g.tenant_id = set_gate_keys.tenant_id for update;
+  if (before.key_bigint is not null and before.key_bigint is distinct from set_gate_keys.key_bigint)
+    or (before.key_text is not null and before.key_text is distinct from set_gate_keys.key_text collate "C") then
+    raise exception using errcode = '23514', schema = 'partywall', table = 'gates', constraint = 'gates_keys_once',
+      message = 'the key of a tenant is set once: it says which rows are its own';
+  end if;
+  update partywall.gates as g
+     set key_bigint = set_gate_keys.key_bigint, key_text = set_gate_keys.key_text, changed_at = clock_timestamp()
+   where g.tenant_id = set_gate_keys.tenant_id;
+  -- A second statement, so that it sees every capability whose issuing held the gate's row until now.
+  update partywall.capabilities as c
+     set key_bigint = set_gate_keys.key_bigint, key_text = set_gate_keys.key_text
+   where c.tenant_id = set_gate_keys.tenant_id;
+end
+$fn$;
+
 -- Issuing. One row comes back for each tenant asked for; without a capability when its gate does not let it in.
 -- Bounds: a life of 1 s to 1 h, 1,024 live capabilities a tenant, 1,000 tenants a call.
 create function partywall.issue(tenant_ids uuid[], ttl interval, issued_to text)
@@ -221,6 +361,8 @@ as $fn$
 declare
   asked uuid;
   gate text;
+  key_bigint bigint;
+  key_text text;
   live bigint;
   fresh uuid;
 begin
@@ -233,7 +375,7 @@ begin
   -- In one order everywhere, so that two issuers cannot deadlock.
   for asked in select distinct t from unnest(tenant_ids) as t order by t loop
     -- The lock makes set_gate() wait for this issue, and then change its copy too.
-    select g.state into gate from partywall.gates as g where g.tenant_id = asked for share;
+    select g.state, g.key_bigint, g.key_text into gate, key_bigint, key_text from partywall.gates as g where g.tenant_id = asked for share;
     if gate is null then
       return query select asked, null::uuid, null::text, 'unknown'::text;
       continue;
@@ -250,8 +392,8 @@ begin
     end if;
     -- Two random uuids have 244 random bits; hashed to all 128 of the handle.
     fresh := encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 1, 16), 'hex')::uuid;
-    insert into partywall.capabilities (capability, tenant_id, state, expires_at, issued_to)
-    values (fresh, asked, gate, clock_timestamp() + ttl, left(issued_to, 100));
+    insert into partywall.capabilities (capability, tenant_id, state, expires_at, issued_to, key_bigint, key_text)
+    values (fresh, asked, gate, clock_timestamp() + ttl, left(issued_to, 100), key_bigint, key_text);
     return query select asked, fresh, gate, null::text;
   end loop;
 end
@@ -295,6 +437,12 @@ end;
 revoke execute on all functions in schema partywall from public;
 -- What a view calls is called with the reader's rights. Both refusals tell only of the capability that the caller has bound.
 grant select on partywall.bound, partywall.bound_for_writing to partywall_app;
+grant select on
+  partywall.bound_bigint, partywall.bound_bigint_for_writing, partywall.bound_text, partywall.bound_text_for_writing
+  to partywall_app;
+grant execute on function
+  partywall.tenant_bigint(), partywall.tenant_text(), partywall.refuse_key(text), partywall.refuse_write_key(text)
+  to partywall_app;
 grant execute on function
   partywall.tenant_id(), partywall.refuse(), partywall.refuse_write(), partywall.bind(text), partywall.uuidv7()
   to partywall_app;

@@ -12,12 +12,17 @@ create table partywall.tenants (
   features jsonb not null default '{}',
   settings jsonb not null default '{}',
   encryption_key_id text,
+  key_bigint bigint,
+  key_text text collate "C",
   epoch bigint not null default 1,
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
   changed_xid xid8 not null default pg_current_xact_id(),
   constraint tenants_pkey primary key (id),
   constraint tenants_slug_key unique (slug),
+  constraint tenants_key_bigint_key unique (key_bigint),
+  constraint tenants_key_text_key unique (key_text),
+  constraint tenants_key_text_check check (length(key_text) between 1 and 200),
   constraint tenants_slug_check check (slug ~ '^[a-z]([a-z0-9]|-(?=[a-z0-9])){0,47}$' and slug !~ '^pg-'),
   constraint tenants_name_check check (length(name) between 1 and 200 and btrim(name) <> ''),
   constraint tenants_plan_check check (plan ~ '^[a-z]([a-z0-9]|-(?=[a-z0-9])){0,47}$'),
@@ -77,6 +82,26 @@ create trigger tenants_open_gate after insert on partywall.tenants
   for each row execute function partywall.follow_tenant_status();
 create trigger tenants_follow_status after update on partywall.tenants
   for each row when (old.status is distinct from new.status) execute function partywall.follow_tenant_status();
+
+-- The keys follow too, after the gate is there (triggers fire in the order of their names). They are set once: set_gate_keys() refuses.
+create function partywall.follow_tenant_keys() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $fn$
+begin
+  perform partywall.set_gate_keys(new.id, new.key_bigint, new.key_text);
+  return null;
+end
+$fn$;
+create trigger tenants_set_keys after insert on partywall.tenants
+  for each row when (new.key_bigint is not null or new.key_text is not null) execute function partywall.follow_tenant_keys();
+create trigger tenants_follow_keys after update on partywall.tenants
+  for each row when (old.key_bigint is distinct from new.key_bigint or old.key_text is distinct from new.key_text)
+  execute function partywall.follow_tenant_keys();
+comment on column partywall.tenants.key_bigint is
+  'The tenant in tables whose tenant column is bigint: its id in an application that existed before. Set once.';
+comment on column partywall.tenants.key_text is
+  'The tenant in tables whose tenant column is text collate "C". Compared byte for byte. Set once.';
 
 -- A wake-up and no more: anybody may listen, and anybody may send one. What changed is read from the table.
 create function partywall.announce_tenant_change() returns trigger
@@ -146,6 +171,6 @@ comment on function partywall.record_audit(text, text, text, text, uuid, text, t
   'Appends one event to the audit trail. The login is recorded by the database itself.';
 revoke execute on function partywall.record_audit(text, text, text, text, uuid, text, text, jsonb) from public;
 revoke execute on function
-  partywall.count_tenant_change(), partywall.follow_tenant_status(), partywall.announce_tenant_change(), partywall.refuse_audit_change()
+  partywall.count_tenant_change(), partywall.follow_tenant_status(), partywall.follow_tenant_keys(), partywall.announce_tenant_change(), partywall.refuse_audit_change()
   from public;
 grant execute on function partywall.record_audit(text, text, text, text, uuid, text, text, jsonb) to partywall_gatekeeper;

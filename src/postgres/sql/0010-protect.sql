@@ -1,13 +1,56 @@
 -- protect(): puts a table behind the wall, or says why it cannot be and how to mend it.
 -- Security invoker: it is called by whoever may alter the table, in a migration.
 
--- The definition that a foreign key should have: the tenant first on both sides, the rest as it is. SET NULL and SET DEFAULT keep
--- away from the tenant (of an update they cannot, and become NO ACTION).
-create function partywall.foreign_key_with_tenant(foreign_key oid, tenant_column name) returns text
+-- `schema.table`, quoted where it must be: the same text whatever the search_path.
+create function partywall.table_name(target regclass) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+return (select format('%I.%I', n.nspname, c.relname) from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.oid = target);
+
+-- The type of a tenant column, or null for a type that cannot be one. Two spellings must never be one tenant (char(n), citext, collations
+-- that are not deterministic), nor one spelling compare differently in two places: text is compared as bytes.
+create function partywall.tenant_key_type(target regclass, tenant_column name) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 return (
-  select format('foreign key (%I%s) references %s (%I%s)', tenant_column, own.list, k.confrelid::regclass, tenant_column, other.list)
+  select case
+           when a.atttypid = 'uuid'::regtype then 'uuid'
+           when a.atttypid = 'bigint'::regtype then 'bigint'
+           when a.atttypid = 'text'::regtype and a.attcollation = '"C"'::regcollation then 'text'
+         end
+    from pg_attribute as a
+   where a.attrelid = target and a.attname = tenant_column and not a.attisdropped and a.attnum > 0
+);
+
+-- The tenant column of one end of a foreign key of `target`: of the other end, the one that it is protected by; before that, the
+-- column that faces the target's tenant, since protecting the other table asks again.
+create function partywall.tenant_column_of(rel regclass, target regclass, tenant_column name) returns name
+language sql stable
+set search_path = pg_catalog, pg_temp
+return case when rel = target then tenant_column
+         else coalesce(
+           (select p.tenant_column::name from partywall.protected_tables as p where p.table_name = partywall.table_name(rel)),
+           (
+             select case when k.conrelid = rel then h.attname else t.attname end
+               from pg_constraint as k
+              cross join lateral unnest(k.conkey, k.confkey) as pair (here, there)
+               join pg_attribute as h on h.attrelid = k.conrelid and h.attnum = pair.here
+               join pg_attribute as t on t.attrelid = k.confrelid and t.attnum = pair.there
+              where k.contype = 'f'
+                and ((k.conrelid = rel and k.confrelid = target and t.attname = tenant_column)
+                  or (k.confrelid = rel and k.conrelid = target and h.attname = tenant_column))
+              order by k.oid
+              limit 1
+           ),
+           tenant_column) end;
+
+-- The definition that a foreign key should have: the tenant first on both sides, the rest as it is. SET NULL and SET DEFAULT keep
+-- away from the tenant (of an update they cannot, and become NO ACTION).
+create function partywall.foreign_key_with_tenant(foreign_key oid, target regclass, tenant_column name) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+return (
+  select format('foreign key (%I%s) references %s (%I%s)', side.own, own.list, k.confrelid::regclass, side.other, other.list)
          || case k.confmatchtype when 'f' then ' match full' else '' end
          || case k.confupdtype when 'c' then ' on update cascade' when 'r' then ' on update restrict' else '' end
          || case k.confdeltype when 'c' then ' on delete cascade' when 'r' then ' on delete restrict'
@@ -15,22 +58,26 @@ return (
          || case when k.condeferrable then ' deferrable' else '' end || case when k.condeferred then ' initially deferred' else '' end
     from pg_constraint as k,
          lateral (
+           select partywall.tenant_column_of(k.conrelid, target, tenant_column) as own,
+                  partywall.tenant_column_of(k.confrelid, target, tenant_column) as other
+         ) as side,
+         lateral (
            select coalesce(string_agg(', ' || quote_ident(a.attname), '' order by c.ord), '') as list
              from unnest(k.conkey) with ordinality as c (attnum, ord)
              join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = c.attnum
-            where a.attname <> tenant_column
+            where a.attname <> side.own
          ) as own,
          lateral (
            select coalesce(string_agg(', ' || quote_ident(a.attname), '' order by c.ord), '') as list
              from unnest(k.confkey) with ordinality as c (attnum, ord)
              join pg_attribute as a on a.attrelid = k.confrelid and a.attnum = c.attnum
-            where a.attname <> tenant_column
+            where a.attname <> side.other
          ) as other,
          lateral (
            select string_agg(quote_ident(a.attname), ', ' order by c.ord) as list
              from unnest(coalesce(k.confdelsetcols, k.conkey)) with ordinality as c (attnum, ord)
              join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = c.attnum
-            where a.attname <> tenant_column
+            where a.attname <> side.own
          ) as set_by
    where k.oid = foreign_key
 );
@@ -45,7 +92,7 @@ return (
          || format('alter table %s drop constraint %I, add constraint %I %s;', k.conrelid::regclass, k.conname, k.conname,
               replace(pg_get_constraintdef(k.oid), '(' || listed.was || ')', format('(%I%s)', tenant_column, listed.rest)))
          || coalesce((select string_agg(format(' alter table %s add constraint %I %s;', f.conrelid::regclass, f.conname,
-                               partywall.foreign_key_with_tenant(f.oid, tenant_column)), '' order by f.oid)
+                               partywall.foreign_key_with_tenant(f.oid, k.conrelid, tenant_column)), '' order by f.oid)
                         from pg_constraint as f where f.contype = 'f' and f.conparentid = 0 and f.conindid = k.conindid), '')
     from pg_constraint as k,
          lateral (
@@ -79,17 +126,28 @@ begin
     return;
   end if;
 
-  select a.attnum, a.attnotnull, a.attgenerated, format_type(a.atttypid, a.atttypmod) as type into att
+  select a.attnum, a.attnotnull, a.attgenerated, a.atttypid, a.attcollation, format_type(a.atttypid, a.atttypmod) as type,
+         format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null) as base, t.typcategory as category,
+         (select a.attcollation::regcollation::text where a.attcollation <> 0) as collation
+    into att
     from pg_attribute as a
+    join pg_type as t on t.oid = a.atttypid
    where a.attrelid = target and a.attname = tenant_column and not a.attisdropped and a.attnum > 0;
   if att is null then
     return query select 'tenant_column'::text, target::text, format('There is no column %I.', tenant_column),
       format('alter table %s add column %I uuid not null;', target, tenant_column);
     return;
   end if;
-  if att.type <> 'uuid' then
-    return query select 'tenant_type'::text, target::text, format('%I is %s; it must be uuid.', tenant_column, att.type),
-      format('alter table %s alter column %I type uuid using %I::uuid;', target, tenant_column, tenant_column);
+  if partywall.tenant_key_type(target, tenant_column) is null then
+    return query select 'tenant_type'::text, target::text,
+      format('%I is %s%s; it must be uuid, bigint or text collate "C", of which no two spellings are equal.', tenant_column, att.type,
+        case when att.collation is not null then format(' collate %s', att.collation) else '' end),
+      -- Anything else (numeric would round two tenants into one) a person must decide.
+      case when att.base in ('smallint', 'integer', 'bigint')
+             then format('alter table %s alter column %I type bigint;', target, tenant_column)
+           when att.base = 'uuid' then format('alter table %s alter column %I type uuid;', target, tenant_column)
+           when att.category = 'S'
+             then format('alter table %s alter column %I type text collate "C" using %I::text;', target, tenant_column, tenant_column) end;
   end if;
   if att.attgenerated <> '' then
     return query select 'tenant_generated'::text, target::text, format('%I is a generated column.', tenant_column),
@@ -146,7 +204,7 @@ begin
     select 'foreign_key'::text, k.conname::text,
            format('%I on %s does not carry the tenant: a row could refer to, probe or block another tenant''s.', k.conname, k.conrelid::regclass),
            format('alter table %s drop constraint %I, add constraint %I %s;',
-             k.conrelid::regclass, k.conname, k.conname, partywall.foreign_key_with_tenant(k.oid, tenant_column))
+             k.conrelid::regclass, k.conname, k.conname, partywall.foreign_key_with_tenant(k.oid, target, tenant_column))
       from pg_constraint as k
      where k.contype = 'f'
        and k.conparentid = 0
@@ -154,14 +212,38 @@ begin
        and not exists (select from partywall.global_tables as g where g.table_name = partywall.table_name(k.confrelid))
        and not exists (
          select from unnest(k.conkey, k.confkey) as pair (here, there)
-           join pg_attribute as h on h.attrelid = k.conrelid and h.attnum = pair.here and h.attname = tenant_column
-           join pg_attribute as t on t.attrelid = k.confrelid and t.attnum = pair.there and t.attname = tenant_column
+           join pg_attribute as h on h.attrelid = k.conrelid and h.attnum = pair.here
+            and h.attname = partywall.tenant_column_of(k.conrelid, target, tenant_column)
+           join pg_attribute as t on t.attrelid = k.confrelid and t.attnum = pair.there
+            and t.attname = partywall.tenant_column_of(k.confrelid, target, tenant_column)
        );
+  -- Across types one tenant could have two spellings, and a reference be compared by another rule than the policies'.
+  return query
+    select 'foreign_key_type'::text, k.conname::text,
+           format('%I compares %I with %s.%I, which is %s%s: both ends must know tenants by the same type.', k.conname, tenant_column,
+             other.rel, a.attname, format_type(a.atttypid, a.atttypmod),
+             case when a.attcollation <> 0 then format(' collate %s', a.attcollation::regcollation) else '' end),
+           case when partywall.tenant_key_type(target, tenant_column) is not null
+             then format('alter table %s alter column %I type %s%s;', other.rel, a.attname, att.type,
+                    case when att.attcollation <> 0 then ' collate "C"' else '' end) end
+      from pg_constraint as k
+     cross join lateral unnest(k.conkey, k.confkey) as pair (here, there)
+     cross join lateral (
+             select case when k.conrelid = target then k.confrelid else k.conrelid end::regclass as rel,
+                    case when k.conrelid = target then pair.there else pair.here end as attnum
+           ) as other
+      join pg_attribute as a on a.attrelid = other.rel and a.attnum = other.attnum
+     where k.contype = 'f'
+       and k.conparentid = 0
+       and ((k.conrelid = target and pair.here = att.attnum) or (k.confrelid = target and pair.there = att.attnum))
+       and k.conrelid <> k.confrelid
+       and not exists (select from partywall.global_tables as g where g.table_name = partywall.table_name(k.confrelid))
+       and (a.atttypid, a.attcollation) is distinct from (att.atttypid, att.attcollation);
   return query
     select 'foreign_key_action'::text, k.conname::text,
            format('%I sets %I to null or its default when the other row goes.', k.conname, tenant_column),
            format('alter table %s drop constraint %I, add constraint %I %s;', target, k.conname, k.conname,
-             partywall.foreign_key_with_tenant(k.oid, tenant_column))
+             partywall.foreign_key_with_tenant(k.oid, target, tenant_column))
       from pg_constraint as k
      where k.contype = 'f' and k.conrelid = target
        and ((k.confdeltype in ('n', 'd') and (k.confdelsetcols is null or att.attnum = any (k.confdelsetcols)) and att.attnum = any (k.conkey))
@@ -198,12 +280,6 @@ begin
 end
 $fn$;
 
--- `schema.table`, quoted where it must be: the same text whatever the search_path.
-create function partywall.table_name(target regclass) returns text
-language sql stable
-set search_path = pg_catalog, pg_temp
-return (select format('%I.%I', n.nspname, c.relname) from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.oid = target);
-
 -- The table that a partition belongs to in the end.
 create function partywall.partition_root(target regclass) returns regclass
 language sql stable
@@ -222,8 +298,11 @@ declare
   here text := partywall.table_name(target);
   child regclass;
   column_is text := format('%I', tenant_column);
-  reads text := format('%I = (select b.tenant_id from partywall.bound as b)', tenant_column);
-  writes text := format('%I = (select b.tenant_id from partywall.bound_for_writing as b)', tenant_column);
+  -- Each type has its own view and default: nothing is cast, so nothing is folded.
+  key_type text := partywall.tenant_key_type(target, tenant_column);
+  suffix text := case key_type when 'uuid' then '' else '_' || key_type end;
+  reads text := format('%I = (select b.tenant_id from partywall.bound%s as b)', tenant_column, suffix);
+  writes text := format('%I = (select b.tenant_id from partywall.bound%s_for_writing as b)', tenant_column, suffix);
 begin
   select jsonb_agg(jsonb_build_object('rule', f.rule, 'object', f.object, 'problem', f.problem, 'fix', f.fix)) into findings
     from partywall.table_findings(target, tenant_column) as f;
@@ -236,7 +315,8 @@ begin
       hint = coalesce((select string_agg(f ->> 'fix', E'\n') from jsonb_array_elements(findings) as f where f ->> 'fix' is not null), '');
   end if;
 
-  execute format('alter table %s alter column %s set default partywall.tenant_id()', here, column_is);
+  execute format('alter table %s alter column %s set default partywall.tenant_%s()', here, column_is,
+    case key_type when 'uuid' then 'id' else key_type end);
   execute format('drop policy if exists partywall_tenant on %s', here);
   execute format('drop policy if exists partywall_wall_select on %s', here);
   execute format('drop policy if exists partywall_wall_insert on %s', here);
