@@ -17,6 +17,7 @@ interface Schema {
   tags: Row
   countries: { code: string }
   'app.notes': Row
+  orders: { account_id: Generated<string | number | bigint>; id: string; owner: string }
 }
 
 const tenantId: ProtectedColumn = { name: 'tenant_id', type: 'uuid' }
@@ -27,7 +28,7 @@ const tables: ProtectedTables = new Map<string, ProtectedColumn>([
   ['orders', { name: 'account_id', type: 'bigint' }],
 ])
 let tenant = 'T'
-const keys: TenantKeys = { bigint: '7' }
+let keys: TenantKeys = { bigint: '7' }
 let isOutside = false
 
 const db = new Kysely<Schema>({
@@ -264,5 +265,43 @@ describe('the explicit tenant in writes:', () => {
           .compile(),
       TenantColumnError,
     )
+  })
+})
+
+describe('a table whose tenant column is a bigint:', () => {
+  test('its predicate and its rows have the tenant’s key, those of other tables the uuid', () => {
+    becomes(
+      db.selectFrom('orders').innerJoin('notes', 'notes.owner', 'orders.id').select('orders.id'),
+      'select "orders"."id" from "orders" inner join "notes" on ("notes"."owner" = "orders"."id") and "notes"."tenant_id" = $1 where "orders"."account_id" = $2',
+      ['T', '7'],
+    )
+    becomes(
+      db.insertInto('orders').values({ id: '1', owner: 'o' }),
+      'insert into "orders" ("id", "owner", "account_id") values ($1, $2, $3)',
+      ['1', 'o', '7'],
+    )
+  })
+
+  test('data may say the key, as text or as a whole number; another spelling and another number are refused', () => {
+    for (const account_id of ['7', 7, 7n]) {
+      becomes(
+        db.insertInto('orders').values({ account_id, id: '1', owner: 'o' }),
+        'insert into "orders" ("account_id", "id", "owner") values ($1, $2, $3)',
+      )
+    }
+    for (const account_id of ['07', '7.0', ' 7', 8, 8n, 7.5, '', 'T']) {
+      assert.throws(() => db.insertInto('orders').values({ account_id, id: '1', owner: 'o' }).compile(), TenantColumnError)
+    }
+  })
+
+  test('a tenant without a key is refused before anything is sent', () => {
+    keys = {}
+    try {
+      assert.throws(() => db.selectFrom('orders').select('id').compile(), ConfigurationError)
+      assert.throws(() => db.insertInto('orders').values({ id: '1', owner: 'o' }).compile(), ConfigurationError)
+      becomes(db.selectFrom('notes').select('id'), 'select "id" from "notes" where "notes"."tenant_id" = $1')
+    } finally {
+      keys = { bigint: '7' }
+    }
   })
 })

@@ -47,6 +47,36 @@ const cases: readonly Case[] = [
     ddl: 'create table app.things (tenant_id text not null, id uuid not null, primary key (tenant_id, id))',
     rules: ['tenant_type'],
   },
+  ...[
+    ['text of another collation', 'text collate "en-x-icu"'],
+    ['text whose collation says that two spellings are equal', 'text collate app.loose'],
+    ['char(n), which ignores trailing spaces', 'char(12)'],
+    ['varchar', 'varchar(12) collate "C"'],
+    ['citext, which ignores case', 'public.citext'],
+    ['a name', 'name'],
+    ['an integer', 'integer'],
+    ['a smallint', 'smallint'],
+    ['a domain over bigint', 'app.account'],
+    ['a domain over uuid', 'app.identity'],
+    ['a domain over text', 'app.code'],
+  ].map(([what, type]) => ({
+    name: `a tenant column that is ${what}`,
+    ddl: `create collation app.loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+      create domain app.account as bigint; create domain app.identity as uuid; create domain app.code as text collate "C";
+      create table app.things (tenant_id ${type} not null, id uuid not null, primary key (tenant_id, id))`,
+    rules: ['tenant_type'],
+    asSuperuser: type === 'public.citext',
+  })),
+  {
+    name: 'a foreign key between types',
+    ddl: `create table app.others (tenant_id integer not null, id uuid not null, primary key (tenant_id, id)); create table app.things (tenant_id bigint not null, id uuid not null, other_id uuid, constraint things_pkey primary key (tenant_id, id), constraint things_other foreign key (tenant_id, other_id) references app.others (tenant_id, id))`,
+    rules: ['foreign_key_type'],
+  },
+  {
+    name: 'a foreign key between collations',
+    ddl: `create table app.things (tenant_id text collate "C" not null, id uuid not null, constraint things_pkey primary key (tenant_id, id)); create table app.others (tenant_id text not null, thing_id uuid, constraint others_thing foreign key (tenant_id, thing_id) references app.things (tenant_id, id))`,
+    rules: ['foreign_key_type'],
+  },
   {
     name: 'a generated tenant column',
     ddl: `create table app.things (a uuid not null, tenant_id uuid not null generated always as (a) stored, id uuid not null, primary key (tenant_id, id))`,
@@ -136,7 +166,9 @@ describe('protect() refuses, says why, and accepts when its own SQL was run:', (
     test(name, async (t) => {
       const database = await testDatabase(t)
       if (asSuperuser === true) {
-        await database.superuser.query('create extension if not exists btree_gist with schema public')
+        await database.superuser.query(
+          'create extension if not exists btree_gist with schema public; create extension if not exists citext with schema public',
+        )
         await database.superuser.query(ddl.includes('owner to') ? ddl : `begin; set local role partywall_owner; ${ddl}; commit`)
       } else await asOwner(database, ddl)
       let findings = await refusal(database, 'app.things')
@@ -280,6 +312,51 @@ describe('protect()', () => {
     )
     await asOwner(database, `select partywall.declare_global('app.countries', 'The same for everybody.')`)
     assert.deepEqual(await refusal(database, 'app.things'), [])
+  })
+})
+
+describe('a tenant column of an application that existed before:', () => {
+  const accounts = 'create table app.accounts (id bigint not null, name text not null, owner bigint not null, primary key (id));'
+  const orders = (references: string) =>
+    `create table app.orders (account_id bigint not null, id bigint not null, primary key (account_id, id), constraint orders_account foreign key (account_id) references app.accounts (${references}));`
+
+  test('the table of the accounts themselves is keyed by its id, and others refer to it', async (t) => {
+    const database = await testDatabase(t)
+    await asOwner(database, accounts + orders('id'))
+    assert.deepEqual(await refusal(database, 'app.accounts', 'id'), [])
+    assert.deepEqual(await refusal(database, 'app.orders', 'account_id'), [])
+    // In the other order too: what is protected later is asked again.
+    const other = await testDatabase(t)
+    await asOwner(other, accounts + orders('id'))
+    assert.deepEqual(await refusal(other, 'app.orders', 'account_id'), [])
+    assert.deepEqual(await refusal(other, 'app.accounts', 'id'), [])
+  })
+
+  test('a reference that pairs the tenant with a column that is not the other’s tenant is refused', async (t) => {
+    const database = await testDatabase(t)
+    await asOwner(
+      database,
+      `${accounts} alter table app.accounts add constraint accounts_owner unique (id, owner), add constraint owners unique (owner); ${orders('owner')}`,
+    )
+    const rules = async (table: string, column: string) => (await refusal(database, table, column)).map(({ rule }) => rule)
+    assert.deepEqual((await rules('app.accounts', 'id')).sort(), ['foreign_key', 'unique'])
+    await asOwner(database, 'alter table app.orders drop constraint orders_account; alter table app.accounts drop constraint owners')
+    await asOwner(database, `select partywall.protect('app.accounts', 'id')`)
+    await asOwner(
+      database,
+      `alter table app.orders add column owner bigint, add constraint swapped foreign key (owner, account_id) references app.accounts (id, owner)`,
+    )
+    assert.deepEqual(await rules('app.orders', 'account_id'), ['foreign_key'])
+  })
+
+  test('a number that may have a fraction is refused, and no SQL would mend it: rounding makes one tenant of two', async (t) => {
+    const database = await testDatabase(t)
+    for (const type of ['numeric', 'double precision', 'bytea', 'jsonb', 'timestamptz', 'oid']) {
+      await asOwner(database, `create table app.t (tenant_id ${type} not null, id uuid not null, primary key (tenant_id, id))`)
+      const [finding] = await refusal(database, 'app.t')
+      assert.deepEqual([finding?.rule, finding?.fix], ['tenant_type', null], type)
+      await asOwner(database, 'drop table app.t')
+    }
   })
 })
 
