@@ -190,7 +190,10 @@ for (const type of ['bigint', 'text'] as const) {
         refused,
       )
       const eve = await Eve.enter(here, t)
-      assert.equal((await eve.attack(['select from app.orders'], await capabilityOf(here, 'nina'))).code, 'PW008')
+      const capability = await capabilityOf(here, 'nina')
+      for (const source of ['app.orders', `partywall.bound_${type}`, `partywall.bound_${type}_for_writing`, `partywall.tenant_${type}()`]) {
+        assert.equal((await eve.attack([`select * from ${source}`], capability)).code, 'PW008', source)
+      }
       // A key of the other type is none.
       const other = type === 'bigint' ? ({ text: 'nina' } as const) : ({ bigint: '77' } as const)
       await tenancy.tenants.update('nina', { keys: other })

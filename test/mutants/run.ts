@@ -7,6 +7,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Mutant, mutants } from './mutants.ts'
+import { tenantKeyMutants } from './tenant-keys.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const concurrency = 2
@@ -26,7 +27,7 @@ interface Verdict {
 }
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'))
-const chosen = mutants.filter(({ name }) => wanted.every((word) => name.includes(word)))
+const chosen = [...mutants, ...tenantKeyMutants].filter(({ name }) => wanted.every((word) => name.includes(word)))
 const base = await mkdtemp(join(tmpdir(), 'partywall-mutants-'))
 let isAllRed = chosen.length > 0
 try {
@@ -71,7 +72,7 @@ async function judge(mutant: Mutant): Promise<Verdict> {
 async function copyOfTree(): Promise<string> {
   const tree = await mkdtemp(join(base, 'tree-'))
   await Promise.all(
-    ['src', 'test', 'package.json', 'tsconfig.json'].map((name) => cp(join(root, name), join(tree, name), { recursive: true })),
+    ['src', 'test', 'docs', 'package.json', 'tsconfig.json'].map((name) => cp(join(root, name), join(tree, name), { recursive: true })),
   )
   await mkdir(join(tree, 'examples'), { recursive: true })
   await symlink(join(root, 'node_modules'), join(tree, 'node_modules'))
