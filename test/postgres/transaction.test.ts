@@ -332,7 +332,7 @@ describe('capabilities of a transaction', () => {
     const held = async () =>
       (
         await here.alice<{ n: number }>(
-          `select count(*)::int as n from partywall.capabilities where expires_at > now() + interval '2 seconds'`,
+          `select count(*)::int as n from partywall.capabilities where expires_at > now() + interval '2 seconds' and expires_at < 'infinity'`,
         )
       )[0]?.n
     await asBob(here, async (tx) => {
@@ -350,7 +350,7 @@ describe('capabilities of a transaction', () => {
     const issued = async () =>
       (
         await here.alice<{ n: number }>(
-          `select count(*)::int as n from partywall.capabilities where expires_at > now() + interval '2 seconds'`,
+          `select count(*)::int as n from partywall.capabilities where expires_at > now() + interval '2 seconds' and expires_at < 'infinity'`,
         )
       )[0]?.n
     const free = Promise.withResolvers<void>()
