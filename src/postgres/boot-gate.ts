@@ -32,6 +32,7 @@ export interface ProtectedTable {
 export async function bootFindings(control: ControlConnection, appRole: string): Promise<readonly BootFinding[]> {
   const parts = [
     roleRules,
+    settingRules,
     membershipRules,
     ownershipRules,
     databaseRules,
@@ -89,6 +90,21 @@ const roleRules = `
   union all
   select 'role_identity', $1::text, 'The app and the gatekeeper use the same login: injected SQL could issue capabilities.', null
    where $1::name = current_user or $1::name = $2::name`
+
+/** The app's login may change its own stored settings, and they outlive every connection. */
+const settingRules = `
+  select 'stored_setting', split_part(setting, '=', 1), format('The app''s login has %s stored as its own: every new connection begins with it.', setting),
+         format('alter role %I%s reset %I;', r.rolname, case when d.datname is null then '' else format(' in database %I', d.datname) end, split_part(setting, '=', 1))
+         || case when split_part(setting, '=', 1) = 'search_path' and d.datname is null then format(' alter role %I set search_path = app, pg_temp;', r.rolname) else '' end
+    from pg_catalog.pg_db_role_setting as s
+    join pg_catalog.pg_roles as r on r.oid = s.setrole
+    left join pg_catalog.pg_database as d on d.oid = s.setdatabase
+    cross join lateral unnest(s.setconfig) as setting
+   where r.rolname = $1::name
+     and (d.datname is null or d.datname = current_database())
+     and (split_part(setting, '=', 1) in ('role', 'row_security', 'session_replication_role')
+       or setting like 'partywall.%'
+       or (split_part(setting, '=', 1) = 'search_path' and setting <> 'search_path=app, pg_temp'))`
 
 const membershipRules = `
   select 'membership', m.rolname::text, format('The app''s login is a member of %I and can act as it.', m.rolname),

@@ -12,7 +12,7 @@ import type { Clock } from '../core/clock.ts'
 import type { FairQueue } from '../core/fair-queue.ts'
 import type { Slot } from '../core/slot.ts'
 import type { TenantId } from '../core/tenant.ts'
-import type { TenantContext } from '../core/tenant-context.ts'
+import { runOutside, type TenantContext } from '../core/tenant-context.ts'
 import { AbortedError, CapabilityRefusedError, StatementRefusedError, StatementTimeoutError } from '../errors.ts'
 import type { Capabilities, Capability } from './capabilities.ts'
 import { type Connection, isStalePlan } from './connection.ts'
@@ -325,7 +325,8 @@ export class Watchdog {
   watch(connection: Connection, cutAt: number, reason: () => Error): Guard {
     const watched = new Watched(this.#watched, connection, cutAt, reason)
     if (this.#timer === undefined) {
-      this.#timer = setInterval(() => this.#look(), watchEveryMs)
+      // One timer for all: it must not keep the context of whoever came first.
+      this.#timer = runOutside(() => setInterval(() => this.#look(), watchEveryMs))
       this.#timer.unref()
     }
     return watched

@@ -9,7 +9,7 @@ export type StatementKind = 'query' | 'begin' | 'commit' | 'rollback' | 'savepoi
 
 export interface StatementClass {
   readonly kind: StatementKind
-  /** Can it have changed anything? Only `select`, `values`, `table` and `show` cannot; `with` may hide an insert. */
+  /** Can it have changed nothing? `with` may hide an insert, and a function that we do not know may write. */
   readonly isReadOnly: boolean
 }
 
@@ -101,11 +101,80 @@ function inspect(text: string): StatementClass | string {
   }
   const control = transactionControl(words)
   if (control !== undefined) return { kind: control, isReadOnly: true }
-  if (queryWords.has(first)) return { kind: 'query', isReadOnly: readOnlyWords.has(first) && !words.includes('into') }
+  if (queryWords.has(first))
+    return { kind: 'query', isReadOnly: readOnlyWords.has(first) && !words.includes('into') && callsOnlyPureFunctions(text) }
   const reason = refusedWords.get(first)
   return reason === undefined
     ? `A statement that starts with ${JSON.stringify(first.slice(0, 40))} is refused inside the wall; schema changes belong in a migration.`
     : `${first.toUpperCase()} is refused inside the wall: ${reason}.`
+}
+
+/** Built-in functions, and key words that stand before a parenthesis, which change nothing. Any other may be volatile. */
+const pureCalls: ReadonlySet<string> = new Set([
+  'all',
+  'and',
+  'any',
+  'array',
+  'array_agg',
+  'as',
+  'avg',
+  'by',
+  'coalesce',
+  'concat',
+  'count',
+  'current_setting',
+  'date_trunc',
+  'distinct',
+  'exists',
+  'extract',
+  'filter',
+  'from',
+  'greatest',
+  'in',
+  'join',
+  'json_agg',
+  'jsonb_agg',
+  'lateral',
+  'least',
+  'left',
+  'length',
+  'limit',
+  'lower',
+  'max',
+  'min',
+  'not',
+  'now',
+  'nullif',
+  'on',
+  'or',
+  'over',
+  'partition',
+  'pg_sleep',
+  'round',
+  'row',
+  'row_number',
+  'select',
+  'some',
+  'string_agg',
+  'substr',
+  'substring',
+  'sum',
+  'then',
+  'to_char',
+  'trim',
+  'union',
+  'unnest',
+  'upper',
+  'using',
+  'values',
+  'when',
+  'where',
+])
+
+/** In doubt not: what a comment or a string holds counts as a call too. */
+function callsOnlyPureFunctions(text: string): boolean {
+  for (const [, name] of text.matchAll(/([\p{L}_][\p{L}\p{N}_$]*)"?\s*\(/gu)) if (!pureCalls.has(name!.toLowerCase())) return false
+  return true
 }
 
 function transactionControl(words: readonly string[]): StatementKind | undefined {

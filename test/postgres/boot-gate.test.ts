@@ -59,6 +59,12 @@ const rules: readonly Rule[] = [
     name: `the app’s login has ${attribute.toUpperCase()}`,
     broken: `alter role ROLE ${attribute}`,
   })),
+  { rule: 'stored_setting', name: 'it begins with another search_path', broken: 'alter role ROLE set search_path = public, app' },
+  {
+    rule: 'stored_setting',
+    name: 'it begins with row-level security as an error or a role',
+    broken: 'alter role ROLE in database DATABASE set row_security = off',
+  },
   { rule: 'membership', name: 'it can become the owner', broken: 'grant partywall_owner to ROLE' },
   { rule: 'membership', name: 'it may read all data by a predefined role', broken: 'grant pg_read_all_data to ROLE' },
   { rule: 'ownership', name: 'it owns a table', broken: 'alter table app.countries owner to ROLE' },

@@ -17,6 +17,7 @@ describe('queries pass:', () => {
     'values (1)',
     'table notes',
     'show server_version',
+    'select count(*), max(number) from notes where id in (select id from notes)',
     '',
   ]
   for (const text of readers) {
@@ -29,6 +30,8 @@ describe('queries pass:', () => {
     'merge into notes using folders on false when not matched then do nothing',
     'with gone as (delete from notes returning 1) select count(*) from gone',
     'select 1 as a into b',
+    'select place_order(1)',
+    'select app."Place Order" (1)',
   ]
   for (const text of writers) {
     test(`${text} may write`, () => assert.deepEqual(classify(text), { kind: 'query', isReadOnly: false }))
