@@ -15,6 +15,8 @@ export interface FairQueueOptions {
   readonly tenantSlotsMin?: number | undefined
   /** What a tenant's cap never exceeds while other tenants are active. Default: `slots`, that is, its weighted share decides. */
   readonly tenantSlotsContendedMax?: number | undefined
+  /** The same for a tenant of which more calls wait than there are slots. Default 1. */
+  readonly tenantSlotsFloodingMin?: number | undefined
   /** For how long after its last call a tenant counts as active. Default 500. */
   readonly contentionWindowMs?: number | undefined
   /** Calls of one tenant that may wait. Default 1,000. */
@@ -34,6 +36,7 @@ export interface Bounds {
   readonly shareable: number
   readonly tenantSlotsMin: number
   readonly tenantSlotsContendedMax: number
+  readonly tenantSlotsFloodingMin: number
   readonly contentionWindowMs: number
   readonly tenantWaitingMax: number
   readonly waitingMax: number
@@ -54,6 +57,7 @@ export function checkedBounds(options: FairQueueOptions): Bounds {
     shareable: slots - reservedSlots,
     tenantSlotsMin: options.tenantSlotsMin ?? 2,
     tenantSlotsContendedMax: options.tenantSlotsContendedMax ?? slots,
+    tenantSlotsFloodingMin: options.tenantSlotsFloodingMin ?? 1,
     contentionWindowMs: options.contentionWindowMs ?? 500,
     tenantWaitingMax: options.tenantWaitingMax ?? 1_000,
     waitingMax: options.waitingMax ?? 10_000,
@@ -61,6 +65,7 @@ export function checkedBounds(options: FairQueueOptions): Bounds {
     idleTenantsMax: options.idleTenantsMax ?? 10_000,
   }
   assertWhole('tenantSlotsMin', bounds.tenantSlotsMin, 1)
+  assertWhole('tenantSlotsFloodingMin', bounds.tenantSlotsFloodingMin, 1)
   assertWhole('tenantSlotsContendedMax', bounds.tenantSlotsContendedMax, 1)
   assertWhole('contentionWindowMs', bounds.contentionWindowMs, 0)
   assertWhole('tenantWaitingMax', bounds.tenantWaitingMax, 0)

@@ -8,7 +8,8 @@
 //    virtual time advances with the service given, divided among the busy (as in weighted fair queueing): newcomers start
 //    ever later, so that whoever waits is overtaken only for a while, and at equal times whoever came first goes first.
 //  - a tenant holds at most its cap of slots. Alone it may use the pool but for a small reserve, so that a newcomer is
-//    served at once; when others were active within the contention window, each has its weighted share of the pool.
+//    served at once; when others were active within the contention window, each has its weighted share of the pool, but
+//    at least two slots; a flood (more calls waiting than there are slots) at least one.
 //  - within a tenant, first come, first served.
 //  - a tenant may have no more calls waiting than there is room left in the whole queue (dynamic thresholds, Choudhury and
 //    Hahne, 1998): k floods leave 1/(k + 1) of the queue to everybody else.
@@ -209,10 +210,13 @@ export class FairQueue {
 
   /** How many slots the tenant may hold, as things stand. */
   #cap(tenant: TenantLine): number {
-    const { shareable, tenantSlotsMin, tenantSlotsContendedMax } = this.#bounds
+    const { shareable, tenantSlotsMin, tenantSlotsContendedMax, tenantSlotsFloodingMin, slots } = this.#bounds
     if (this.#tenants.size <= 1) return shareable
     const share = Math.floor((shareable * tenant.weight) / this.#weights)
-    return Math.min(Math.max(tenantSlotsMin, Math.min(share, tenantSlotsContendedMax)), shareable)
+    // More calls wait than there are slots: a flood. Its share is its share, however small: each slot that it holds is a
+    // processor that its neighbours wait for.
+    const least = tenant.waiting > slots ? tenantSlotsFloodingMin : tenantSlotsMin
+    return Math.min(Math.max(least, Math.min(share, tenantSlotsContendedMax)), shareable)
   }
 
   #grant(tenant: TenantLine, now: number): Slot {

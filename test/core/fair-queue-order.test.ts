@@ -50,6 +50,23 @@ test('idleness earns no credit: who comes back does not shut out who stayed', as
   assert.ok(Math.abs(counts.bob - counts.carol) <= 12, JSON.stringify(counts))
 })
 
+test('beside others a flood has its share and no more; a tenant with a few calls at once has two slots', async (t) => {
+  const { queue } = queueUnderTest(t, { slots: 10 })
+  const others = ['bob', 'carol', 'dave', 'erin'].flatMap((name) => take(queue, name, 1))
+  const few = Array.from({ length: 4 }, () => observe(queue.acquire('few')))
+  const flood = Array.from({ length: 40 }, () => observe(queue.acquire('flood')))
+  await settle()
+  const running = (calls: readonly { readonly slot?: Slot }[]) => calls.filter((call) => call.slot !== undefined)
+  assert.equal(running(few).length, 2)
+  // The first calls of a flood are not known for one yet.
+  assert.equal(running(flood).length, 2)
+  for (const { slot } of running(flood)) slot?.release()
+  await settle()
+  assert.equal(running(flood).length, 3)
+  for (const slot of others) slot.release()
+  queue.close()
+})
+
 test('who has had more than its share is overtaken for a while, not for as long as newcomers keep coming', async (t) => {
   const { queue, pass } = queueUnderTest(t, { slots: 1, reservedSlots: 0, contentionWindowMs: 100 })
   const busy = queue.tryAcquire('busy')
