@@ -272,12 +272,12 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'what was bound before goes unnoticed',
-    edits: [{ file: lease, from: 'if (previous) connection.giveUp', to: 'if (previous === undefined) connection.giveUp' }],
+    edits: [{ file: 'src/postgres/connection.ts', from: 'if (!isEmpty) this.#taint(', to: 'if (isEmpty === undefined) this.#taint(' }],
     red: [isolation('residue')],
   },
   {
     name: 'a session whose settings changed is kept',
-    edits: [{ file: 'src/postgres/connection.ts', from: 'connection.#taint(`the session', to: 'void (`the session' }],
+    edits: [{ file: 'src/postgres/connection.ts', from: 'this.#taint(`the session', to: 'void (`the session' }],
     red: [isolation('residue')],
   },
   {
