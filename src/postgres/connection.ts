@@ -93,7 +93,14 @@ export class Connection {
     const { stream } = connection.#client.connection
     const reader = new AnswerReader(connection.#sink)
     stream.removeAllListeners('data')
-    stream.on('data', (chunk) => reader.read(chunk))
+    stream.on('data', (chunk) => {
+      try {
+        reader.read(chunk)
+      } catch (error) {
+        // An answer that nobody asked for must cost this connection, not the process.
+        connection.#sink.garbled(new ConnectionLostError('The server’s answer does not fit what was asked.', { cause: error }))
+      }
+    })
     return connection
   }
 
