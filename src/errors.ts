@@ -95,6 +95,15 @@ export class TenantExistsError extends errorClass('PW_TENANT_EXISTS', 409, false
 /** The tenant has changed since it was read: read it again and repeat the change. */
 export class StaleTenantError extends errorClass('PW_STALE_TENANT', 409, true, 'Changed in the meantime. Try again.') {}
 
+/** The tenant's placement is being made: it is not served yet. */
+export class TenantOnboardingError extends errorClass('PW_TENANT_ONBOARDING', 503, true, 'Being set up. Try again shortly.') {}
+
+/** The tenant's region is not that of its server: its data must not be there. */
+export class RegionMismatchError extends errorClass('PW_REGION_MISMATCH', 409, false, 'Not possible in this region.') {}
+
+/** The migrations where the tenant lives are older, or newer, than this version of the application can serve. */
+export class TenantVersionError extends errorClass('PW_TENANT_VERSION', 503, true, 'Being upgraded. Try again shortly.') {}
+
 /** The tenant is being moved and this statement cannot run at this moment. */
 export class TenantMovingError extends errorClass('PW_TENANT_MOVING', 503, true, 'Briefly unavailable. Try again.') {}
 
@@ -235,6 +244,9 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     StaleTenantError,
     TenantMovingError,
     TenantReadOnlyError,
+    TenantOnboardingError,
+    RegionMismatchError,
+    TenantVersionError,
     TenantRequiredError,
     IdentityRequiredError,
     InvalidIdentityError,

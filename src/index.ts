@@ -10,8 +10,8 @@ export type { Filter, FilterOperators } from './core/filter.ts'
 export { customDomain, type HintReader, header, path, subdomain, type TenantHint } from './core/hints.ts'
 export type { Identity, IdentityProvider } from './core/identity.ts'
 export { MemoryAuditTrail } from './core/memory-audit-trail.ts'
+export type { Isolation, Placement } from './core/placement.ts'
 export {
-  type Isolation,
   type Json,
   parseTenantId,
   parseTenantRef,
@@ -52,6 +52,7 @@ export {
   NoTenantError,
   OverloadedError,
   PolicyViolationError,
+  RegionMismatchError,
   RouteNotFoundError,
   RowNotFoundError,
   SerializationError,
@@ -68,9 +69,11 @@ export {
   TenantMovingError,
   TenantNotFoundError,
   TenantOffboardingError,
+  TenantOnboardingError,
   TenantReadOnlyError,
   TenantRequiredError,
   TenantSuspendedError,
+  TenantVersionError,
   TransactionAbortedError,
   TransactionClosedError,
   TransactionTimeoutError,

@@ -7,6 +7,8 @@ import type { AuditTrail } from './core/audit-trail.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import { FairQueue, type FairQueueStats } from './core/fair-queue.ts'
 import type { FairQueueOptions } from './core/fair-queue-bounds.ts'
+import { mainPlacement } from './core/placement.ts'
+import type { SecretReader } from './core/secret-reader.ts'
 import type { TenantRef } from './core/tenant.ts'
 import { type AcrossTenantsOptions, createTenantContext, type TenantContext, TenantScope, type Trace } from './core/tenant-context.ts'
 import { TenantDirectory } from './core/tenant-directory.ts'
@@ -23,11 +25,13 @@ import { tenantKysely } from './postgres/kysely.ts'
 import type { ProtectedTables } from './postgres/kysely-predicate.ts'
 import type { QueryOptions } from './postgres/lease.ts'
 import { Leases } from './postgres/lease.ts'
+import { OpenDatabases, type ServedVersions } from './postgres/open-databases.ts'
 import { ConnectionPool } from './postgres/pool.ts'
 import { declareGlobalTable, protectTable } from './postgres/protect.ts'
 import { protectedNames } from './postgres/protected-names.ts'
 import { type RepositoryOptions, TenantRepository } from './postgres/repository.ts'
 import type { QueryResult } from './postgres/result.ts'
+import type { TenantDatabase } from './postgres/tenant-database.ts'
 import { TenantHandle } from './postgres/tenant-handle.ts'
 import { TenantPool, type TenantPoolOptions } from './postgres/tenant-pool.ts'
 import type { StreamOptions, TenantTransaction, TransactionOptions } from './postgres/transaction.ts'
@@ -50,8 +54,10 @@ export interface TenancyOptions {
   readonly admin?: string | undefined
   readonly pool?:
     | {
-        /** Connections of the app's login, at most. Default 10. */
+        /** Connections to one database that tenants share, at most. Default 10. */
         readonly connectionsMax?: number | undefined
+        /** Connections to the database of one tenant's own, at most. Default 4. */
+        readonly ownConnectionsMax?: number | undefined
         /** Keep prepared statements on the server. Set false behind PgBouncer older than 1.21. Default true. */
         readonly prepare?: boolean | undefined
         /** Default 10,000. */
@@ -70,6 +76,10 @@ export interface TenancyOptions {
   readonly capabilityTtlMs?: number | undefined
   /** How long a tenant is believed without asking the catalog again. Suspension does not depend on it. Default 10,000. */
   readonly tenantTtlMs?: number | undefined
+  /** Where the passwords of other servers, and of tenants' own logins, are kept. Only tenants with such a placement need it. */
+  readonly secrets?: SecretReader | undefined
+  /** Which migrations this version of the application serves; a tenant outside of them is refused by name. Default: any. */
+  readonly serves?: ServedVersions | undefined
   /** Limits by the name of the plan. */
   readonly plans?: Readonly<Record<string, PlanLimits>> | undefined
   /** Where cached values are kept. Default: this process's memory. */
@@ -90,9 +100,12 @@ export interface RunOptions {
 
 /** How busy a tenancy is. */
 export interface TenancyStats {
+  /** Of the catalog's own database. */
   readonly queue: FairQueueStats
   readonly connections: { readonly open: number; readonly idle: number }
   readonly capabilities: number
+  /** Databases that are open in this process, the catalog's own among them. */
+  readonly databases: number
 }
 
 /** Everything that is open, in the order of opening. */
@@ -100,9 +113,7 @@ interface Parts {
   readonly reader: ControlPool
   readonly writer: ControlPool | undefined
   readonly directory: TenantDirectory
-  readonly capabilities: Capabilities
-  readonly pool: ConnectionPool
-  readonly queue: FairQueue
+  readonly databases: OpenDatabases
   readonly leases: Leases
   readonly caches: TenantCaches
   readonly protectedNames: ProtectedTables
@@ -256,7 +267,8 @@ export class Tenancy {
     tenant: TenantRef,
     options: { readonly ttlMs?: number | undefined; readonly reason: string; readonly actor?: Actor | undefined },
   ): Promise<Capability> {
-    const { id } = await this.tenants.get(tenant)
+    const tenantFound = await this.tenants.get(tenant)
+    const { id } = tenantFound
     await this.auditTrail.record({
       action: 'capability.issue',
       outcome: 'allowed',
@@ -265,7 +277,8 @@ export class Tenancy {
       requestId: this.tryCurrent()?.requestId,
       reason: options.reason,
     })
-    return await this.#parts.capabilities.issue(id, options.ttlMs ?? 60_000)
+    const { capabilities } = await this.#parts.leases.databaseOf(tenantFound)
+    return await capabilities.issue(id, options.ttlMs ?? 60_000)
   }
 
   /** The tables behind the wall, read anew. What `db()` knows of them is brought up to date. */
@@ -290,8 +303,15 @@ export class Tenancy {
   }
 
   stats(): TenancyStats {
-    const { queue, pool, capabilities } = this.#parts
-    return { queue: queue.stats(), connections: { open: pool.size, idle: pool.idleCount }, capabilities: capabilities.size }
+    const { databases } = this.#parts
+    const all = databases.all()
+    const sum = (count: (database: TenantDatabase) => number): number => all.reduce((total, each) => total + count(each), 0)
+    return {
+      queue: databases.main.queue.stats(),
+      connections: { open: sum(({ pool }) => pool.size), idle: sum(({ pool }) => pool.idleCount) },
+      capabilities: sum(({ capabilities }) => capabilities.size),
+      databases: all.length,
+    }
   }
 
   #writer(): ControlPool {
@@ -356,14 +376,31 @@ async function join(
     ttlMs: options.capabilityTtlMs,
     issuedTo: `${applicationName} ${process.pid}`,
   })
-  const { connectionsMax = 10, ...poolOptions } = options.pool ?? {}
+  const { connectionsMax = 10, ownConnectionsMax = 4, ...poolOptions } = options.pool ?? {}
   const pool = new ConnectionPool({ connectionString: options.database, clock, applicationName, ...poolOptions })
   const queue = new FairQueue({ ...options.admission, slots: connectionsMax, clock })
   const weights = new Map(Object.entries(options.plans ?? {}).map(([plan, limits]) => [plan, limits.weight ?? 1]))
+  const databases = new OpenDatabases({
+    main: { name: mainPlacement.database, holds: 'pooled', pool, queue, capabilities },
+    reader,
+    urls: { app: options.database, gatekeeper: options.catalog },
+    secrets: options.secrets ?? { get: async () => undefined },
+    clock,
+    locate: async ({ id }) => {
+      directory.invalidate(id)
+      return await directory.find({ kind: 'id', id })
+    },
+    serves: options.serves,
+    pool: poolOptions,
+    admission: options.admission,
+    sharedConnectionsMax: connectionsMax,
+    ownConnectionsMax,
+    databasesMax: 2_000,
+    capabilityTtlMs: options.capabilityTtlMs,
+    applicationName,
+  })
   const leases = new Leases({
-    pool,
-    queue,
-    capabilities,
+    databases,
     clock,
     weight: ({ tenant }) => weights.get(tenant.plan) ?? 1,
     statementTimeoutMs: options.statementTimeoutMs,
@@ -377,9 +414,7 @@ async function join(
     reader,
     writer,
     directory,
-    capabilities,
-    pool,
-    queue,
+    databases,
     leases,
     caches,
     scope,
@@ -391,11 +426,13 @@ async function join(
 }
 
 async function closeParts(parts: Parts): Promise<void> {
-  parts.queue.close()
+  const { main } = parts.databases
+  main.queue.close()
   await parts.directory.close()
-  parts.pool.close()
+  main.pool.close()
+  await parts.databases.close()
   // A database that is down cannot revoke; the capabilities expire by themselves.
-  await parts.capabilities.close().catch(() => {})
+  await main.capabilities.close().catch(() => {})
   await parts.reader.close()
   await parts.writer?.close()
 }

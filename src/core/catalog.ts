@@ -1,7 +1,8 @@
 // The catalog: which tenants there are. A port with two adapters (core/memory-catalog.ts, postgres/catalog.ts) and one
 // conformance suite (test/core/catalog-conformance.ts).
 
-import type { Isolation, Json, ParsedTenantRef, Tenant, TenantId, TenantKeys, TenantSlug, TenantStatus } from './tenant.ts'
+import type { Isolation, Placement } from './placement.ts'
+import type { Json, ParsedTenantRef, Tenant, TenantId, TenantKeys, TenantSlug, TenantStatus } from './tenant.ts'
 
 /** A tenant to be. `id` is generated (uuidv7) when it is not given. */
 export interface NewTenant {
@@ -10,7 +11,11 @@ export interface NewTenant {
   readonly name: string
   readonly plan?: string | undefined
   readonly region?: string | undefined
-  readonly isolation?: Isolation | undefined
+  /** Default: pooled, in the catalog's own database. The place must be there. */
+  readonly placement?: Placement | undefined
+  /** Default: active. */
+  readonly status?: TenantStatus | undefined
+  readonly parentId?: TenantId | undefined
   readonly features?: Readonly<Record<string, Json>> | undefined
   readonly settings?: Readonly<Record<string, Json>> | undefined
   readonly domains?: readonly string[] | undefined
@@ -24,6 +29,10 @@ export interface TenantPatch {
   readonly name?: string | undefined
   readonly plan?: string | undefined
   readonly region?: string | undefined
+  /** Where its rows are from now on. What is there is not moved by this. */
+  readonly placement?: Placement | undefined
+  /** Null: none. */
+  readonly parentId?: TenantId | null | undefined
   readonly features?: Readonly<Record<string, Json>> | undefined
   readonly settings?: Readonly<Record<string, Json>> | undefined
   readonly domains?: readonly string[] | undefined
@@ -47,6 +56,10 @@ export interface TenantListOptions {
   readonly after?: TenantId | undefined
   readonly status?: TenantStatus | undefined
   readonly plan?: string | undefined
+  readonly region?: string | undefined
+  readonly isolation?: Isolation | undefined
+  /** A database, by its name in the catalog. */
+  readonly database?: string | undefined
 }
 
 /** Told when tenants may have changed. `ids` undefined means: any of them (e.g. the listener was cut off for a while). */
@@ -55,7 +68,10 @@ export type TenantChangeListener = (ids: readonly TenantId[] | undefined) => voi
 export interface Catalog {
   /** @returns undefined when there is no such tenant. */
   find(lookup: TenantLookup): Promise<Tenant | undefined>
-  /** @throws {TenantExistsError} when the id, slug, a domain or a key is taken. */
+  /**
+   * @throws {TenantExistsError} when the id, slug, a domain or a key is taken, or was that of a tenant that is gone.
+   * @throws {RegionMismatchError} when its server is in another region.
+   */
   create(tenant: NewTenant): Promise<Tenant>
   /**
    * Changes a tenant and increments its epoch.
@@ -63,6 +79,7 @@ export interface Catalog {
    * @throws {TenantNotFoundError}
    * @throws {TenantExistsError} when the new slug, a domain or a key is taken.
    * @throws {InvalidInputError} when the tenant has another key of that type: a key is set once.
+   * @throws {RegionMismatchError} when its server would be in another region.
    * @throws {StaleTenantError} when `ifEpoch` is given and is not the tenant's epoch.
    */
   update(id: TenantId, patch: TenantPatch, ifEpoch?: number): Promise<Tenant>
@@ -73,6 +90,13 @@ export interface Catalog {
    * @throws {TenantNotFoundError}
    */
   setStatus(id: TenantId, status: TenantStatus): Promise<Tenant>
+  /**
+   * Forgets a tenant whose data are gone, and keeps its id and slug from coming back.
+   *
+   * @throws {TenantNotFoundError}
+   * @throws {InvalidInputError} unless it is being off-boarded.
+   */
+  remove(id: TenantId): Promise<void>
   /** Tenants in the order of their ids. */
   list(options?: TenantListOptions): Promise<TenantPage>
   /** Starts telling of changes; the result stops it. Delivery is at-least-once and may be late: the epoch is the truth. */

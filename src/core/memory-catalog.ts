@@ -3,7 +3,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { v7 as uuidv7 } from 'uuid'
-import { StaleTenantError, TenantExistsError, TenantNotFoundError } from '../errors.ts'
+import { InvalidInputError, RegionMismatchError, StaleTenantError, TenantExistsError, TenantNotFoundError } from '../errors.ts'
 import type { Catalog, NewTenant, TenantChangeListener, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { parseTenantId, type Tenant, type TenantId, type TenantStatus } from './tenant.ts'
@@ -14,9 +14,12 @@ export class MemoryCatalog implements Catalog {
   readonly #tenants = new Map<TenantId, Tenant>()
   readonly #listeners = new Set<TenantChangeListener>()
   readonly #clock: Clock
+  readonly #region: string
+  readonly #gone = new Set<string>()
 
-  constructor(options: { readonly clock?: Clock | undefined } = {}) {
+  constructor(options: { readonly clock?: Clock | undefined; readonly region?: string | undefined } = {}) {
     this.#clock = options.clock ?? systemClock
+    this.#region = options.region ?? 'default'
   }
 
   async find(lookup: TenantLookup): Promise<Tenant | undefined> {
@@ -31,7 +34,7 @@ export class MemoryCatalog implements Catalog {
     const id = checked.id ?? parseTenantId(uuidv7())
     if (this.#tenants.has(id)) throw new TenantExistsError('A tenant with this id exists already.')
     const now = new Date(this.#clock.now())
-    return this.#store({ ...checked, id, status: 'active', epoch: 1, createdAt: now, updatedAt: now })
+    return this.#store({ ...checked, id, version: undefined, epoch: 1, createdAt: now, updatedAt: now })
   }
 
   async update(id: TenantId, patch: TenantPatch, ifEpoch?: number): Promise<Tenant> {
@@ -41,7 +44,8 @@ export class MemoryCatalog implements Catalog {
       throw new StaleTenantError(`Tenant ${id} is at epoch ${before.epoch}, not ${ifEpoch}. Read it again and repeat the change.`)
     }
     const keys = keysWith(before.keys, checked.keys ?? {})
-    return this.#store({ ...before, ...(checked as Partial<Tenant>), keys, ...this.#nextEpoch(before) })
+    const parentId = checked.parentId === undefined ? before.parentId : (checked.parentId ?? undefined)
+    return this.#store({ ...before, ...(checked as Partial<Tenant>), parentId, keys, ...this.#nextEpoch(before) })
   }
 
   async setStatus(id: TenantId, status: TenantStatus): Promise<Tenant> {
@@ -50,12 +54,27 @@ export class MemoryCatalog implements Catalog {
     return this.#store({ ...before, status: checked, ...this.#nextEpoch(before) })
   }
 
+  async remove(id: TenantId): Promise<void> {
+    const tenant = this.#existing(id)
+    if (tenant.status !== 'offboarding')
+      throw new InvalidInputError(`Tenant ${id} is ${tenant.status}: only one that is being off-boarded is removed.`)
+    for (const other of this.#tenants.values()) {
+      if (other.parentId === id) throw new InvalidInputError(`Tenant ${id} is above others: give them another parent first.`)
+    }
+    this.#tenants.delete(id)
+    this.#gone.add(id).add(tenant.slug)
+    this.#announce(id)
+  }
+
   async list(options: TenantListOptions = {}): Promise<TenantPage> {
-    const { limit, after, status, plan } = checkedListOptions(options)
+    const { limit, after, status, plan, region, isolation, database } = checkedListOptions(options)
     const tenants = [...this.#tenants.values()]
       .filter((tenant) => after === undefined || tenant.id > after)
       .filter((tenant) => status === undefined || tenant.status === status)
       .filter((tenant) => plan === undefined || tenant.plan === plan)
+      .filter((tenant) => region === undefined || tenant.region === region)
+      .filter((tenant) => isolation === undefined || tenant.placement.isolation === isolation)
+      .filter((tenant) => database === undefined || tenant.placement.database === database)
       .sort((a, b) => (a.id < b.id ? -1 : 1))
     const page = tenants.slice(0, limit)
     return { tenants: page, next: tenants.length > limit ? page.at(-1)?.id : undefined }
@@ -82,6 +101,13 @@ export class MemoryCatalog implements Catalog {
   }
 
   #store(tenant: Tenant): Tenant {
+    if (this.#gone.has(tenant.id) || this.#gone.has(tenant.slug))
+      throw new TenantExistsError('The id or the name was that of a tenant that is gone.')
+    if (tenant.region !== this.#region)
+      throw new RegionMismatchError(`The tenant's region is ${tenant.region}, and its server is in ${this.#region}.`)
+    for (let above = tenant.parentId; above !== undefined; above = this.#existing(above).parentId) {
+      if (above === tenant.id) throw new InvalidInputError('A tenant cannot be above itself.')
+    }
     for (const other of this.#tenants.values()) {
       if (other.id === tenant.id) continue
       if (other.slug === tenant.slug) throw new TenantExistsError(`The slug ${tenant.slug} is taken.`)
@@ -93,7 +119,11 @@ export class MemoryCatalog implements Catalog {
       }
     }
     this.#tenants.set(tenant.id, Object.freeze(tenant))
-    for (const listener of this.#listeners) queueMicrotask(() => listener([tenant.id]))
+    this.#announce(tenant.id)
     return tenant
+  }
+
+  #announce(id: TenantId): void {
+    for (const listener of this.#listeners) queueMicrotask(() => listener([id]))
   }
 }

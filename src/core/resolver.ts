@@ -14,6 +14,7 @@ import {
   type TenancyError,
   TenantNotFoundError,
   TenantOffboardingError,
+  TenantOnboardingError,
   TenantRequiredError,
   TenantSuspendedError,
 } from '../errors.ts'
@@ -45,6 +46,7 @@ export interface ResolveOptions {
  * @throws {TenantRequiredError} (400) when the identity has no membership or several, and there is no hint.
  * @throws {HintMismatchError} (400) when a hint names the caller's tenant and another one does not. Audited.
  * @throws {TenantNotFoundError} (404) when the tenant is unknown or not the caller's. Audited.
+ * @throws {TenantOnboardingError} (503) for members of a tenant that is being set up.
  * @throws {TenantSuspendedError} (403) for members of a suspended tenant.
  * @throws {TenantOffboardingError} (403) for members of a tenant that is being closed.
  */
@@ -66,6 +68,8 @@ export async function resolveTenant(options: ResolveOptions): Promise<Tenant> {
   switch (tenant.status) {
     case 'active':
       return tenant
+    case 'onboarding':
+      throw new TenantOnboardingError(`Tenant ${tenant.id} is being set up.`)
     case 'suspended':
       throw new TenantSuspendedError(`Tenant ${tenant.id} is suspended.`)
     case 'offboarding':

@@ -9,7 +9,14 @@
 // does not tell one from the other.
 
 import { LRUCache } from 'lru-cache'
-import { ClosedError, OverloadedError, TenantNotFoundError, TenantOffboardingError, TenantSuspendedError } from '../errors.ts'
+import {
+  ClosedError,
+  OverloadedError,
+  TenantNotFoundError,
+  TenantOffboardingError,
+  TenantOnboardingError,
+  TenantSuspendedError,
+} from '../errors.ts'
 import type { Catalog, TenantLookup } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { parseTenantRef, type Tenant, type TenantId, type TenantRef } from './tenant.ts'
@@ -202,6 +209,8 @@ export function assertServed(tenant: Tenant): void {
   switch (tenant.status) {
     case 'active':
       return
+    case 'onboarding':
+      throw new TenantOnboardingError(`Tenant ${tenant.id} is being set up.`)
     case 'suspended':
       throw new TenantSuspendedError(`Tenant ${tenant.id} is suspended.`)
     case 'offboarding':

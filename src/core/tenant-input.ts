@@ -3,16 +3,8 @@
 
 import { InvalidInputError } from '../errors.ts'
 import type { NewTenant, TenantListOptions, TenantPatch } from './catalog.ts'
-import {
-  type Isolation,
-  type Json,
-  parseTenantId,
-  parseTenantSlug,
-  type TenantId,
-  type TenantKeys,
-  type TenantSlug,
-  type TenantStatus,
-} from './tenant.ts'
+import { isolations, mainPlacement, type Placement } from './placement.ts'
+import { type Json, parseTenantId, parseTenantSlug, type TenantId, type TenantKeys, type TenantSlug, type TenantStatus } from './tenant.ts'
 import { parseTenantDomain } from './tenant-domain.ts'
 import { checkedTenantKeys } from './tenant-key.ts'
 
@@ -34,7 +26,9 @@ export interface CheckedNewTenant {
   readonly name: string
   readonly plan: string
   readonly region: string
-  readonly isolation: Isolation
+  readonly placement: Placement
+  readonly status: TenantStatus
+  readonly parentId: TenantId | undefined
   readonly features: Readonly<Record<string, Json>>
   readonly settings: Readonly<Record<string, Json>>
   readonly domains: readonly string[]
@@ -50,7 +44,9 @@ export function checkedNewTenant(input: NewTenant): CheckedNewTenant {
     name: checkedText('name', input.name),
     plan: checkedWord('plan', input.plan ?? 'free'),
     region: checkedWord('region', input.region ?? 'default'),
-    isolation: checkedOneOf('isolation', isolations, input.isolation ?? 'pooled'),
+    placement: checkedPlacement(input.placement ?? mainPlacement),
+    status: checkedStatus(input.status ?? 'active'),
+    parentId: input.parentId === undefined ? undefined : parseTenantId(input.parentId),
     features: checkedObject('features', input.features ?? {}),
     settings: checkedObject('settings', input.settings ?? {}),
     domains: checkedDomains(input.domains ?? []),
@@ -61,12 +57,14 @@ export function checkedNewTenant(input: NewTenant): CheckedNewTenant {
 
 /** The patch without what it leaves alone. @throws {InvalidInputError | InvalidTenantRefError} naming the field. */
 export function checkedTenantPatch(patch: TenantPatch): TenantPatch {
-  const { slug, name, plan, region, features, settings, domains, encryptionKeyId, keys } = patch
+  const { slug, name, plan, region, placement, parentId, features, settings, domains, encryptionKeyId, keys } = patch
   return {
     ...(slug !== undefined && { slug: parseTenantSlug(slug) }),
     ...(name !== undefined && { name: checkedText('name', name) }),
     ...(plan !== undefined && { plan: checkedWord('plan', plan) }),
     ...(region !== undefined && { region: checkedWord('region', region) }),
+    ...(placement !== undefined && { placement: checkedPlacement(placement) }),
+    ...(parentId !== undefined && { parentId: parentId === null ? null : parseTenantId(parentId) }),
     ...(features !== undefined && { features: checkedObject('features', features) }),
     ...(settings !== undefined && { settings: checkedObject('settings', settings) }),
     ...(domains !== undefined && { domains: checkedDomains(domains) }),
@@ -91,6 +89,9 @@ export function checkedListOptions(options: TenantListOptions): TenantListOption
     after: options.after === undefined ? undefined : parseTenantId(options.after),
     status: options.status === undefined ? undefined : checkedStatus(options.status),
     plan: options.plan === undefined ? undefined : checkedWord('plan', options.plan),
+    region: options.region === undefined ? undefined : checkedWord('region', options.region),
+    isolation: options.isolation === undefined ? undefined : checkedOneOf('isolation', isolations, options.isolation),
+    database: options.database,
   }
 }
 
@@ -100,11 +101,23 @@ export function checkedEpoch(epoch: number | undefined): number | undefined {
   throw new InvalidInputError(`ifEpoch is ${epoch}. Give the epoch of the tenant as it was read.`)
 }
 
-const isolations = ['pooled', 'schema', 'database', 'server'] as const
-const statuses = ['active', 'suspended', 'offboarding'] as const
+const statuses = ['onboarding', 'active', 'suspended', 'offboarding'] as const
 const wordPattern = /^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){0,47}$/
 /** Names that reach a prototype when a plain object is read or merged by key. */
 const prototypeKeys: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
+
+const schemaPattern = /^(?:app|t_[0-9a-f]{24})$/
+const databasePattern = /^[a-z](?:[a-z0-9_]|-(?=[a-z0-9])){0,62}$/
+
+/** A frozen copy. Whether the place is there, and in the tenant's region, the catalog says. */
+function checkedPlacement(placement: Placement): Placement {
+  const { isolation, server, database, schema } = placement
+  checkedOneOf('placement.isolation', isolations, isolation)
+  checkedWord('placement.server', server)
+  if (!databasePattern.test(database)) throw new InvalidInputError('placement.database is not the name of a database in the catalog.')
+  if (!schemaPattern.test(schema)) throw new InvalidInputError('placement.schema is neither app nor a schema of a tenant’s own.')
+  return Object.freeze({ isolation, server, database, schema })
+}
 
 function checkedText(field: string, text: unknown): string {
   if (typeof text !== 'string' || text.trim() === '' || text.length > tenantNameLengthMax) {

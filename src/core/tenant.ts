@@ -3,6 +3,7 @@
 // (textual aliases of one id give different cache keys and miss suspension lists).
 
 import { InvalidTenantRefError } from '../errors.ts'
+import type { Placement } from './placement.ts'
 
 declare const brand: unique symbol
 
@@ -12,11 +13,11 @@ export type TenantId = string & { readonly [brand]: 'TenantId' }
 /** A tenant's slug: for people and hosts. It may be renamed; nothing is keyed by it. */
 export type TenantSlug = string & { readonly [brand]: 'TenantSlug' }
 
-/** `suspended` and `offboarding` tenants run no statement: the database refuses, whatever a cache says. */
-export type TenantStatus = 'active' | 'suspended' | 'offboarding'
-
-/** Where the tenant's rows live. This release runs `pooled`. */
-export type Isolation = 'pooled' | 'schema' | 'database' | 'server'
+/**
+ * `onboarding`: its placement is being made. `suspended` and `offboarding` tenants run no statement: the database refuses,
+ * whatever a cache says.
+ */
+export type TenantStatus = 'onboarding' | 'active' | 'suspended' | 'offboarding'
 
 /** JSON as PostgreSQL's jsonb takes it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
@@ -36,7 +37,12 @@ export interface Tenant {
   readonly name: string
   readonly plan: string
   readonly region: string
-  readonly isolation: Isolation
+  /** Where its rows live. */
+  readonly placement: Placement
+  /** The newest migration where its rows live, e.g. `0012`; undefined before the first. */
+  readonly version: string | undefined
+  /** The tenant above it. */
+  readonly parentId: TenantId | undefined
   readonly status: TenantStatus
   readonly features: Readonly<Record<string, Json>>
   readonly settings: Readonly<Record<string, Json>>

@@ -5,7 +5,6 @@ import type { Actor } from './actor.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import type { Catalog, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from './catalog.ts'
 import {
-  type Isolation,
   type Json,
   parseTenantId,
   parseTenantRef,
@@ -26,7 +25,6 @@ export interface CreateTenantInput {
   readonly name: string
   readonly plan?: string | undefined
   readonly region?: string | undefined
-  readonly isolation?: Isolation | undefined
   readonly features?: Readonly<Record<string, Json>> | undefined
   readonly settings?: Readonly<Record<string, Json>> | undefined
   readonly domains?: readonly string[] | undefined

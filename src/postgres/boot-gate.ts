@@ -112,7 +112,7 @@ const membershipRules = `
     from pg_catalog.pg_roles as a
     join pg_catalog.pg_auth_members as am on am.member = a.oid
     join pg_catalog.pg_roles as m on m.oid = am.roleid
-   where a.rolname = $1::name`
+   where a.rolname = $1::name and m.rolname <> '${roles.tenants}'`
 
 const ownershipRules = `
   select 'ownership', format('%I.%I', n.nspname, c.relname), format('The app''s login owns %I.%I and could switch its policies off.', n.nspname, c.relname),
@@ -283,5 +283,5 @@ const controlPlaneRules = `
     from pg_catalog.pg_proc as p
    where p.pronamespace = 'partywall'::regnamespace
      and p.prosecdef
-     and p.proname not in ('tenant_id', 'tenant_bigint', 'tenant_text', 'refuse', 'refuse_write', 'refuse_key', 'refuse_write_key', 'bind')
+     and p.proname not in ('tenant_id', 'tenant_bigint', 'tenant_text', 'refuse', 'refuse_write', 'refuse_key', 'refuse_write_key', 'bind', 'issue_own')
      and has_function_privilege($1::name, p.oid, 'execute')`

@@ -17,6 +17,8 @@ import type { ControlConnection } from './control-pool.ts'
 
 export interface CapabilitiesOptions {
   readonly control: ControlConnection
+  /** `control` is a login of one tenant's own: it is given that tenant's, and may not revoke. Default false. */
+  readonly isOwn?: boolean | undefined
   readonly clock: Clock
   /** How long one lives, in milliseconds: 1,000 to 3,600,000. Default 300,000. One that leaks is worth this long, for one tenant. */
   readonly ttlMs?: number | undefined
@@ -44,6 +46,8 @@ interface IssuedRow {
   readonly capability: string | null
   readonly state: string | null
   readonly reason: 'unknown' | 'closed' | 'limit' | null
+  /** How much of its life is left, when it is not new. */
+  readonly ttl_ms?: string | undefined
 }
 
 interface Waiter {
@@ -62,6 +66,7 @@ const reapMax = 5_000
 
 export class Capabilities {
   readonly #control: ControlConnection
+  readonly #isOwn: boolean
   readonly #clock: Clock
   readonly #ttlMs: number
   readonly #issuedTo: string
@@ -75,6 +80,7 @@ export class Capabilities {
 
   constructor(options: CapabilitiesOptions) {
     this.#control = options.control
+    this.#isOwn = options.isOwn ?? false
     this.#clock = options.clock
     this.#ttlMs = options.ttlMs ?? 300_000
     if (!(this.#ttlMs >= 1_000 && this.#ttlMs <= 3_600_000)) {
@@ -89,6 +95,7 @@ export class Capabilities {
         if (reason === 'evict') this.#dropped.push(capability.handle)
       },
     })
+    if (this.#isOwn) return
     this.#reaper = setInterval(() => void this.#reap(), reapEveryMs)
     this.#reaper.unref()
   }
@@ -131,6 +138,7 @@ export class Capabilities {
 
   /** Takes one back before its time. */
   async revoke(capability: Capability): Promise<void> {
+    if (this.#isOwn) return
     await this.#control.query('select partywall.revoke($1::uuid[])', [[capability.handle]])
   }
 
@@ -147,6 +155,7 @@ export class Capabilities {
     this.#reaper = undefined
     const handles = [...this.#held.values()].map((capability) => capability.handle).concat(this.#dropped.splice(0))
     this.#held.clear()
+    if (this.#isOwn) return
     for (let i = 0; i < handles.length; i += batchMax) {
       await this.#control.query('select partywall.revoke($1::uuid[])', [handles.slice(i, i + batchMax)])
     }
@@ -210,6 +219,13 @@ export class Capabilities {
   }
 
   #issueRows(tenantIds: readonly TenantId[], ttlMs: number): Promise<readonly IssuedRow[]> {
+    if (this.#isOwn) {
+      return this.#control.query<IssuedRow>(
+        `select tenant_id, capability, state, reason, extract(epoch from expires_in) * 1000 as ttl_ms
+           from partywall.issue_own($1 * interval '1 millisecond', $2)`,
+        [ttlMs, this.#issuedTo],
+      )
+    }
     return this.#control.query<IssuedRow>(
       `select tenant_id, capability, state, reason from partywall.issue($1::uuid[], $2 * interval '1 millisecond', $3)`,
       [tenantIds, ttlMs, this.#issuedTo],
@@ -219,11 +235,12 @@ export class Capabilities {
   /** Life is counted from before the question, so that we never believe in a capability longer than the database does. */
   #accept(tenantId: TenantId, row: IssuedRow | undefined, asked: number, ttlMs: number): Capability {
     if (row?.capability) {
+      const left = row.ttl_ms === undefined ? ttlMs : Number(row.ttl_ms)
       return {
         tenantId,
         handle: row.capability,
-        usableUntil: asked + ttlMs * (1 - keepBack),
-        expiresAt: asked + ttlMs,
+        usableUntil: asked + left - ttlMs * keepBack,
+        expiresAt: asked + left,
         bindMessage: undefined,
       }
     }

@@ -1,5 +1,5 @@
 // The catalog in PostgreSQL. Reads go over the gatekeeper's login, writes over the migrator's: an application that only
-// serves tenants never holds the latter. Epoch, gate and notification are the tables' own triggers (sql/0002-catalog.sql).
+// serves tenants never holds the latter. Epoch, gate and notification are the tables' own triggers (sql/catalog/0002-catalog.sql).
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Catalog, NewTenant, TenantChangeListener, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from '../core/catalog.ts'
@@ -7,7 +7,14 @@ import { deepFreeze } from '../core/deep-freeze.ts'
 import { type Json, parseTenantId, type Tenant, type TenantId, type TenantKeys, type TenantStatus } from '../core/tenant.ts'
 import { checkedEpoch, checkedListOptions, checkedNewTenant, checkedStatus, checkedTenantPatch } from '../core/tenant-input.ts'
 import { keyIsSet } from '../core/tenant-key.ts'
-import { ConfigurationError, InvalidInputError, StaleTenantError, TenantExistsError, TenantNotFoundError } from '../errors.ts'
+import {
+  ConfigurationError,
+  InvalidInputError,
+  RegionMismatchError,
+  StaleTenantError,
+  TenantExistsError,
+  TenantNotFoundError,
+} from '../errors.ts'
 import { CatalogWatch } from './catalog-watch.ts'
 import type { ControlConnection, ControlPool } from './control-pool.ts'
 
@@ -42,8 +49,9 @@ export class PostgresCatalog implements Catalog {
     const tenant = checkedNewTenant(input)
     return await this.#write(async (connection) => {
       const [row] = await connection.query<{ id: TenantId }>(
-        `insert into partywall.tenants (id, slug, name, plan, region, isolation, features, settings, encryption_key_id, key_bigint, key_text)
-         values (coalesce($1::uuid, partywall.uuidv7()), $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9, $10, $11)
+        `insert into partywall.tenants (id, slug, name, plan, region, isolation, features, settings, encryption_key_id, key_bigint, key_text,
+                                        database_name, schema_name, status, parent_id)
+         values (coalesce($1::uuid, partywall.uuidv7()), $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9, $10, $11, $12, $13, $14, $15)
          returning id`,
         [
           tenant.id,
@@ -51,12 +59,16 @@ export class PostgresCatalog implements Catalog {
           tenant.name,
           tenant.plan,
           tenant.region,
-          tenant.isolation,
+          tenant.placement.isolation,
           JSON.stringify(tenant.features),
           JSON.stringify(tenant.settings),
           tenant.encryptionKeyId,
           tenant.keys.bigint,
           tenant.keys.text,
+          tenant.placement.database,
+          tenant.placement.schema,
+          tenant.status,
+          tenant.parentId,
         ],
       )
       const { id } = row as { id: TenantId }
@@ -80,7 +92,11 @@ export class PostgresCatalog implements Catalog {
                 settings = coalesce($7::jsonb, t.settings),
                 encryption_key_id = coalesce($8, t.encryption_key_id),
                 key_bigint = coalesce($10::bigint, t.key_bigint),
-                key_text = coalesce($11, t.key_text)
+                key_text = coalesce($11, t.key_text),
+                isolation = coalesce($12, t.isolation),
+                database_name = coalesce($13, t.database_name),
+                schema_name = coalesce($14, t.schema_name),
+                parent_id = case when $15 then $16::uuid else t.parent_id end
           where t.id = $1
             and ($9::bigint is null or t.epoch = $9::bigint)
          returning t.id`,
@@ -96,6 +112,11 @@ export class PostgresCatalog implements Catalog {
           epoch,
           changed.keys?.bigint,
           changed.keys?.text,
+          changed.placement?.isolation,
+          changed.placement?.database,
+          changed.placement?.schema,
+          changed.parentId !== undefined,
+          changed.parentId,
         ],
       )
       if (updated.length === 0) {
@@ -116,16 +137,36 @@ export class PostgresCatalog implements Catalog {
     })
   }
 
+  async remove(id: TenantId): Promise<void> {
+    parseTenantId(id)
+    await this.#write(async (connection) => {
+      const tenant = await existing(connection, id)
+      if (tenant.status !== 'offboarding') {
+        throw new InvalidInputError(`Tenant ${id} is ${tenant.status}: only one that is being off-boarded is removed.`)
+      }
+      await connection.query(
+        `insert into partywall.tombstones (tenant_id, slug_sha256)
+         select t.id, sha256(convert_to(t.slug, 'UTF8')) from partywall.tenants as t where t.id = $1`,
+        [id],
+      )
+      await connection.query('delete from partywall.tenants as t where t.id = $1', [id])
+      await connection.query('delete from partywall.gates as g where g.tenant_id = $1', [id])
+    })
+  }
+
   async list(options: TenantListOptions = {}): Promise<TenantPage> {
-    const { limit, after, status, plan } = checkedListOptions(options)
+    const { limit, after, status, plan, region, isolation, database } = checkedListOptions(options)
     const rows = await this.#reader.query<TenantRow>(
       `${selectTenant}
         where ($1::uuid is null or t.id > $1::uuid)
           and ($2::text is null or t.status = $2::text)
           and ($3::text is null or t.plan = $3::text)
+          and ($4::text is null or t.region = $4::text)
+          and ($5::text is null or t.isolation = $5::text)
+          and ($6::text is null or t.database_name = $6::text)
         order by t.id
-        limit $4`,
-      [after, status, plan, limit + 1],
+        limit $7`,
+      [after, status, plan, region, isolation, database, limit + 1],
     )
     const tenants = rows.slice(0, limit).map(tenantOf)
     return { tenants, next: rows.length > limit ? tenants.at(-1)?.id : undefined }
@@ -170,6 +211,11 @@ interface TenantRow {
   readonly plan: string
   readonly region: string
   readonly isolation: string
+  readonly server_name: string
+  readonly database_name: string
+  readonly schema_name: string
+  readonly version: string | null
+  readonly parent_id: string | null
   readonly status: string
   readonly features: Record<string, Json>
   readonly settings: Record<string, Json>
@@ -183,10 +229,11 @@ interface TenantRow {
 }
 
 const selectTenant = `
-  select t.id, t.slug, t.name, t.plan, t.region, t.isolation, t.status, t.features, t.settings,
+  select t.id, t.slug, t.name, t.plan, t.region, t.isolation, d.server_name, t.database_name, t.schema_name, coalesce(t.version, d.version) as version, t.parent_id, t.status, t.features, t.settings,
          array(select d.domain from partywall.tenant_domains as d where d.tenant_id = t.id order by d.domain) as domains,
          t.encryption_key_id, t.key_bigint, t.key_text, t.epoch, t.created_at, t.updated_at
-    from partywall.tenants as t`
+    from partywall.tenants as t
+    join partywall.databases as d on d.name = t.database_name`
 
 async function findTenant(connection: ControlConnection, lookup: TenantLookup): Promise<Tenant | undefined> {
   const [where, value] = condition(lookup)
@@ -237,7 +284,14 @@ function tenantOf(row: TenantRow): Tenant {
     name: row.name,
     plan: row.plan,
     region: row.region,
-    isolation: row.isolation as Tenant['isolation'],
+    placement: {
+      isolation: row.isolation as Tenant['placement']['isolation'],
+      server: row.server_name,
+      database: row.database_name,
+      schema: row.schema_name,
+    },
+    version: row.version ?? undefined,
+    parentId: (row.parent_id as TenantId | null) ?? undefined,
     status: row.status as TenantStatus,
     features: row.features,
     settings: row.settings,
@@ -266,6 +320,18 @@ const takenThings: ReadonlyMap<string, string> = new Map([
 /** What the tables' constraints say, in the catalog's words. The value is not repeated: it may be another tenant's. */
 function asCatalogError(error: unknown): unknown {
   const { code, constraint } = error as { readonly code?: unknown; readonly constraint?: unknown }
+  if (code === 'PW011') return new RegionMismatchError(`${(error as Error).message}.`, { cause: error })
+  if (code === '23505' && constraint === 'tombstones_key') {
+    return new TenantExistsError('The id or the name was that of a tenant that is gone.', { cause: error })
+  }
+  if (code === '23503' && constraint === 'tenants_database_name_fkey') {
+    return new InvalidInputError('placement.database is not in the catalog.', { cause: error })
+  }
+  if (code === '23503' && constraint === 'tenants_parent_id_fkey') {
+    return new InvalidInputError('The parent is not there, or the tenant is above others: give them another parent first.', {
+      cause: error,
+    })
+  }
   if (code === '23505') {
     return new TenantExistsError(`A tenant with this ${takenThings.get(String(constraint)) ?? 'id'} exists already.`, { cause: error })
   }

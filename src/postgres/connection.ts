@@ -4,11 +4,13 @@
 // back empty (T E2, E12, G7).
 
 import pg from 'pg'
+import { sharedSchema } from '../core/placement.ts'
 import { ConnectionLostError } from '../errors.ts'
 import { AnswerReader, type AnswerSink, type RareMessage } from './answers.ts'
 import { sendCancel } from './cancel.ts'
 import { Flush, type FlushDone, type FlushStep, ownStep } from './flush.ts'
 import type { RowShape, TypeParsers } from './result.ts'
+import { loginSearchPath } from './roles.ts'
 import { FlushWriter } from './wire.ts'
 
 /** Prepared statements kept on one connection; the least recently used is closed for a new one. */
@@ -18,6 +20,7 @@ const preparedMax = 256
 export interface Prepared {
   readonly name: string
   readonly text: string
+  readonly schema: string
   /** Set when the server has described its rows; `types` are those it was read with. */
   shape: RowShape | undefined
   types: TypeParsers | undefined
@@ -57,6 +60,7 @@ interface InFlight {
 export class Connection {
   readonly #client: pg.Client & Internals
   readonly #config: ConnectionConfig
+  /** By schema and text: a plan is good for the search path that it was made under, and costs as much as the query itself. */
   readonly #prepared = new Map<string, Prepared>()
   readonly #toClose: string[] = []
   /** Names that the flush under way parses: an error may have come before they were. */
@@ -71,6 +75,9 @@ export class Connection {
   openedAt = 0
   usedAt = 0
   onBroken: (() => void) | undefined
+  /** What a connection of a tenant's own login is bound to for as long as it lives. Not for connections that others share. */
+  enteredWith: object | undefined
+  #searchPath: string | undefined
   /** The answer to a bind: what was bound before. Anything but nothing was left by somebody else. */
   readonly emptySessionStep: FlushStep = {
     ...ownStep,
@@ -145,33 +152,38 @@ export class Connection {
    * Writes what makes `text` ready to be bound, and says under which name. An unnamed statement (name '') is parsed anew in
    * every flush.
    */
-  prepare(writer: FlushWriter, text: string): Prepared {
+  prepare(writer: FlushWriter, text: string, schema: string): Prepared {
     if (!this.#config.prepare) {
       writer.parse('', text)
-      return { name: '', text, shape: undefined, types: undefined }
+      return { name: '', text, schema, shape: undefined, types: undefined }
     }
-    const known = this.#prepared.get(text)
+    const key = preparedKey(text, schema)
+    const known = this.#prepared.get(key)
     if (known !== undefined) {
       // Most recently used goes last.
       if (this.#prepared.size > preparedMax / 2) {
-        this.#prepared.delete(text)
-        this.#prepared.set(text, known)
+        this.#prepared.delete(key)
+        this.#prepared.set(key, known)
       }
       return known
     }
-    const prepared: Prepared = { name: `pw${++this.#named}`, text, shape: undefined, types: undefined }
+    const prepared: Prepared = { name: `pw${++this.#named}`, text, schema, shape: undefined, types: undefined }
     writer.parse(prepared.name, text)
     this.#parsedNow.push(prepared.name)
-    this.#prepared.set(text, prepared)
+    this.#prepared.set(key, prepared)
     if (this.#prepared.size > preparedMax) this.#evict()
     return prepared
   }
 
   /** Forgets a statement: its Parse failed, or its plan is no longer good. */
-  forget(text: string): void {
-    const prepared = this.#prepared.get(text)
+  forget(text: string, schema: string): void {
+    this.#forgetKey(preparedKey(text, schema))
+  }
+
+  #forgetKey(key: string): void {
+    const prepared = this.#prepared.get(key)
     if (prepared === undefined) return
-    this.#prepared.delete(text)
+    this.#prepared.delete(key)
     // Closing a statement that does not exist is not an error.
     this.#toClose.push(prepared.name)
   }
@@ -195,6 +207,11 @@ export class Connection {
   /** Marks the connection as not to be used again; whatever runs on it may finish. */
   #taint(reason: string): void {
     this.#broken ??= new ConnectionLostError(`The connection is given up: ${reason}.`)
+  }
+
+  /** The search path that the next flush sets for its transaction: the server will report it, and report its end. */
+  expectSearchPath(path: string): void {
+    this.#searchPath = path
   }
 
   /** For the lease, when the session was not empty at checkout. */
@@ -239,7 +256,7 @@ export class Connection {
   #forgetParsed(): void {
     for (const name of this.#parsedNow) {
       if (this.#fixed.delete(name)) this.#toClose.push(name)
-      for (const prepared of this.#prepared.values()) if (prepared.name === name) this.forget(prepared.text)
+      for (const prepared of this.#prepared.values()) if (prepared.name === name) this.forget(prepared.text, prepared.schema)
     }
     this.#parsedNow = []
   }
@@ -271,8 +288,8 @@ export class Connection {
         return
       case 'parameterStatus':
         // A reported setting that changes was changed by a statement, for the whole session. (search_path is among them since
-        // PostgreSQL 18.) It is not ours, so the session is not either.
-        this.#taint(`the session's ${(message as RareMessage & { readonly parameterName: string }).parameterName} was changed`)
+        // PostgreSQL 18, and ours is set for one transaction.) It is not ours, so the session is not either.
+        this.#reported(message as ParameterStatus)
         return
       case 'copyInResponse':
         this.#client.connection.sendCopyFail('COPY is refused inside the wall')
@@ -280,6 +297,11 @@ export class Connection {
       default:
       // Notices and notifications have no reader here: they would be told in somebody else's context.
     }
+  }
+
+  #reported({ parameterName, parameterValue }: ParameterStatus): void {
+    const isOurs = parameterName === 'search_path' && this.#searchPath !== undefined && isExpectedPath(parameterValue, this.#searchPath)
+    if (!isOurs) this.#taint(`the session's ${parameterName} was changed`)
   }
 
   /** The server refuses the flush; it is ready again at the ReadyForQuery behind the error. A fatal error is its last word. */
@@ -316,8 +338,19 @@ export class Connection {
 
   #evict(): void {
     const oldest = this.#prepared.keys().next().value
-    if (oldest !== undefined) this.forget(oldest)
+    if (oldest !== undefined) this.#forgetKey(oldest)
   }
+}
+
+type ParameterStatus = RareMessage & { readonly parameterName: string; readonly parameterValue: string }
+
+/** The tenant's, while its transaction is open; the login's own, when it has ended. */
+function isExpectedPath(path: string, bound: string): boolean {
+  return path === bound || path === loginSearchPath
+}
+
+function preparedKey(text: string, schema: string): string {
+  return schema === sharedSchema ? text : `${schema} ${text}`
 }
 
 /** The table changed under a prepared statement, or a pooler gave us another server's session: it must be prepared anew. */

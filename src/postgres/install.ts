@@ -2,10 +2,11 @@
 // once, in order, in a transaction of its own, and is recorded.
 
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { ConfigurationError } from '../errors.ts'
 import { appSchema, denyDangerousFunctions, ensureRoles, type RolePasswords, roles } from './roles.ts'
+import { sqlFiles } from './sql-files.ts'
 
 export interface InstallOptions {
   /** A superuser's URL (or that of a login with CREATEROLE that owns the database). Used once, then forgotten. */
@@ -16,12 +17,13 @@ export interface InstallOptions {
    * locks, large objects, query_to_xml, others' statements. Needs a superuser. Default true.
    */
   readonly harden?: boolean | undefined
+  /** Is it the catalog's database, or one that only holds tenants? Default: the catalog's. */
+  readonly catalog?: boolean | undefined
 }
 
 /** Oldest server that we support. */
 const serverVersionMin = 150_000
 
-const sqlDirectory = new URL('./sql/', import.meta.url)
 const installLock = 7_305_804_402
 
 /** @throws {ConfigurationError} when the server is too old, the login too weak, or a recorded file was changed afterwards. */
@@ -45,7 +47,7 @@ export async function installPartywall(options: InstallOptions): Promise<void> {
     if (!server.superuser) await admin.query(`grant ${roles.owner} to current_user`)
     await openDatabase(admin.query, server.database, options.harden ?? true)
     if (options.harden ?? true) await denyDangerousFunctions(admin)
-    await runFiles(client)
+    await runFiles(client, options.catalog ?? true)
   } finally {
     await client.end()
   }
@@ -67,7 +69,7 @@ async function openDatabase(run: Run, database: string, harden: boolean): Promis
   await run(`alter default privileges for role ${roles.owner} revoke execute on functions from public`)
 }
 
-async function runFiles(client: pg.Client): Promise<void> {
+async function runFiles(client: pg.Client, isCatalog: boolean): Promise<void> {
   await client.query(`set role ${roles.owner}`)
   await client.query(
     `create table if not exists partywall.migrations (
@@ -78,10 +80,8 @@ async function runFiles(client: pg.Client): Promise<void> {
   )
   const applied = await client.query<{ file: string; sha256: string }>('select file, sha256 from partywall.migrations')
   const known = new Map(applied.rows.map((row) => [row.file, row.sha256]))
-  for (const file of readdirSync(sqlDirectory)
-    .filter((entry) => entry.endsWith('.sql'))
-    .sort()) {
-    const text = readFileSync(new URL(file, sqlDirectory), 'utf8')
+  for (const { file, url } of sqlFiles(isCatalog)) {
+    const text = readFileSync(url, 'utf8')
     const sha256 = createHash('sha256').update(text).digest('hex')
     const before = known.get(file)
     if (before === sha256) continue

@@ -1,8 +1,8 @@
 // What is installed in a database, and what `installPartywall()` would do to it. Changes nothing.
 
-import { readdirSync } from 'node:fs'
 import { ControlPool } from './control-pool.ts'
 import { roles } from './roles.ts'
+import { sqlFiles } from './sql-files.ts'
 
 export interface Installation {
   readonly serverVersion: string
@@ -29,12 +29,12 @@ export async function inspectInstallation(connectionString: string): Promise<Ins
     const { version = '', database = '', roles: present = [], installed = false } = facts ?? {}
     const applied = installed ? await server.query<{ file: string }>('select m.file from partywall.migrations as m') : []
     const known = new Set(applied.map((row) => row.file))
-    const files = readdirSync(new URL('./sql/', import.meta.url)).filter((file) => file.endsWith('.sql'))
+    const files = sqlFiles(true).map(({ file }) => file)
     return {
       serverVersion: version,
       database,
       logins: (['migrator', 'gatekeeper', 'app'] as const).filter((login) => present.includes(logins[login])),
-      pendingFiles: files.filter((file) => !known.has(file)).sort(),
+      pendingFiles: files.filter((file) => !known.has(file)),
     }
   } finally {
     await server.close()

@@ -6,21 +6,24 @@
 //
 // The check is in the policies, where it cannot be skipped; here is only the binding. The end of the (implicit) transaction
 // forgets it. The same step reports what was bound before: anything but nothing costs the connection its life.
+//
+// Where a tenant has tables of its own, the same step sets the search path to exactly its schema. Where it has a database of
+// its own, the connection belongs to the tenant's login and serves nobody else: it is bound once, for as long as the capability
+// lives, and the flush is the statement alone.
 
 import pg from 'pg'
 import type { Clock } from '../core/clock.ts'
-import type { FairQueue } from '../core/fair-queue.ts'
 import type { Slot } from '../core/slot.ts'
-import type { TenantId } from '../core/tenant.ts'
+import type { Tenant, TenantId } from '../core/tenant.ts'
 import { runOutside, type TenantContext } from '../core/tenant-context.ts'
-import { AbortedError, CapabilityRefusedError, StatementRefusedError, StatementTimeoutError } from '../errors.ts'
-import type { Capabilities, Capability } from './capabilities.ts'
+import { AbortedError, CapabilityRefusedError, StatementRefusedError, StatementTimeoutError, TenantMovingError } from '../errors.ts'
+import type { Capability } from './capabilities.ts'
 import { type Connection, isStalePlan } from './connection.ts'
 import { type FailureSituation, translate } from './database-errors.ts'
 import { type Flush, type FlushStep, ownStep } from './flush.ts'
-import type { ConnectionPool } from './pool.ts'
 import type { QueryResult, TypeParsers } from './result.ts'
 import { classify } from './statement.ts'
+import type { TenantDatabase, TenantDatabases } from './tenant-database.ts'
 import { bindAndExecute, type FlushWriter, toWireValues } from './wire.ts'
 
 /** How one statement runs. */
@@ -42,9 +45,7 @@ export interface Statement extends QueryOptions {
 }
 
 export interface LeasesOptions {
-  readonly pool: ConnectionPool
-  readonly queue: FairQueue
-  readonly capabilities: Capabilities
+  readonly databases: TenantDatabases
   readonly clock: Clock
   /** Weight of a tenant in the queue, by its plan. Default: 1 for all. */
   readonly weight?: ((context: TenantContext) => number) | undefined
@@ -58,6 +59,7 @@ export interface LeasesOptions {
 
 /** A connection with its slot, held by a transaction. */
 export interface HeldConnection {
+  readonly database: TenantDatabase
   readonly connection: Connection
   readonly slot: Slot
 }
@@ -68,12 +70,14 @@ export const timeoutGraceMs = 5_000
 type WireValues = ReturnType<typeof toWireValues>
 
 const previousAndBind = `select current_setting('partywall.capability', true), set_config('partywall.capability', $1, true)`
+const previousAndBindSchema = `${previousAndBind}, set_config('search_path', $2, true)`
+const previousAndBindSchemaWithTimeout = `${previousAndBindSchema}, set_config('statement_timeout', $3, true)`
+/** For the session: only where the login itself is one tenant's own. */
+const bindOwn = `select set_config('partywall.capability', $1, false)`
 const previousAndBindWithTimeout = `${previousAndBind}, set_config('statement_timeout', $2, true)`
 
 export class Leases {
-  readonly pool: ConnectionPool
-  readonly queue: FairQueue
-  readonly capabilities: Capabilities
+  readonly databases: TenantDatabases
   readonly clock: Clock
   readonly statementTimeoutMs: number
   readonly #weight: (context: TenantContext) => number
@@ -82,9 +86,7 @@ export class Leases {
   readonly watchdog: Watchdog
 
   constructor(options: LeasesOptions) {
-    this.pool = options.pool
-    this.queue = options.queue
-    this.capabilities = options.capabilities
+    this.databases = options.databases
     this.clock = options.clock
     this.statementTimeoutMs = options.statementTimeoutMs ?? 30_000
     this.#weight = options.weight ?? (() => 1)
@@ -109,35 +111,47 @@ export class Leases {
     }
     const values = toWireValues(statement.values ?? [])
     try {
-      return await this.#once<Row>(context, statement, values)
+      return await this.#once<Row>(context, context.tenant, statement, values)
     } catch (error) {
-      if (!this.#isWorthAnother(error, context.tenant.id)) throw error
-      return await this.#once<Row>(context, statement, values)
+      const again = await this.worthAnother(error, context.tenant)
+      if (again === undefined) throw error
+      return await this.#once<Row>(context, again, statement, values)
     }
   }
 
   /** A connection and its slot, when it is this tenant's turn. The caller gives both back through `release`. */
-  async hold(context: TenantContext, signal?: AbortSignal): Promise<HeldConnection> {
-    const slot = this.queue.tryAcquire(context.tenant.id, this.#weight(context)) ?? (await this.#wait(context, signal))
+  async hold(database: TenantDatabase, context: TenantContext, signal?: AbortSignal): Promise<HeldConnection> {
+    const { queue, pool } = database
+    const slot = queue.tryAcquire(context.tenant.id, this.#weight(context)) ?? (await this.#wait(database, context, signal))
     try {
-      return { slot, connection: this.pool.takeIdle() ?? (await this.pool.take()) }
+      return { database, slot, connection: pool.takeIdle() ?? (await pool.take()) }
     } catch (error) {
       slot.release()
       throw error
     }
   }
 
-  release({ connection, slot }: HeldConnection): void {
-    this.pool.give(connection)
+  release({ database, connection, slot }: HeldConnection): void {
+    database.pool.give(connection)
     slot.release()
   }
 
-  /** Is the failure one that a new capability or a new plan cures, and one before which nothing happened? */
-  #isWorthAnother(error: unknown, tenantId: TenantId): boolean {
-    if (error instanceof CapabilityRefusedError) return true
-    if (isStalePlan(error)) return true
-    this.noteRefusal(error, tenantId)
-    return false
+  /** The database in which the tenant's rows are. @throws as {@link TenantDatabases.get}. */
+  async databaseOf(tenant: Tenant): Promise<TenantDatabase> {
+    return this.databases.tryGet(tenant) ?? (await this.databases.get(tenant))
+  }
+
+  /**
+   * Is the failure one that a new capability, a new plan or a new place cures, and one before which nothing happened?
+   *
+   * @returns the tenant with which to try once more, or undefined.
+   */
+  async worthAnother(error: unknown, tenant: Tenant): Promise<Tenant | undefined> {
+    if (error instanceof CapabilityRefusedError || isStalePlan(error)) return tenant
+    this.noteRefusal(error, tenant.id)
+    if (!(error instanceof TenantMovingError)) return undefined
+    const now = await this.databases.locate(tenant)
+    return now !== undefined && now.placement.database !== tenant.placement.database ? now : undefined
   }
 
   /** Tells the cache when the database knows better. */
@@ -146,14 +160,15 @@ export class Leases {
     if (code === 'PW_TENANT_SUSPENDED' || code === 'PW_TENANT_MOVING' || code === 'PW_TENANT_READ_ONLY') this.#onRefused(tenantId)
   }
 
-  async #once<Row>(context: TenantContext, statement: Statement, values: WireValues): Promise<QueryResult<Row>> {
-    const { id } = context.tenant
-    const capability = this.capabilities.tryGet(id) ?? (await this.capabilities.get(id))
-    return await this.#send<Row>(await this.hold(context, statement.signal), capability, statement, values)
+  async #once<Row>(context: TenantContext, tenant: Tenant, statement: Statement, values: WireValues): Promise<QueryResult<Row>> {
+    const database = this.databases.tryGet(tenant) ?? (await this.databases.get(tenant))
+    const { capabilities } = database
+    const capability = capabilities.tryGet(tenant.id) ?? (await capabilities.get(tenant.id))
+    return await this.#send<Row>(await this.hold(database, context, statement.signal), tenant, capability, statement, values)
   }
 
-  #wait(context: TenantContext, signal: AbortSignal | undefined): Promise<Slot> {
-    return this.queue.acquire(context.tenant.id, {
+  #wait(database: TenantDatabase, context: TenantContext, signal: AbortSignal | undefined): Promise<Slot> {
+    return database.queue.acquire(context.tenant.id, {
       weight: this.#weight(context),
       deadlineMs: this.#admissionDeadlineMs,
       signal,
@@ -161,14 +176,21 @@ export class Leases {
   }
 
   /** Bind and statement in one flush; the connection goes back before the caller is told. */
-  #send<Row>(held: HeldConnection, capability: Capability, statement: Statement, values: WireValues): Promise<QueryResult<Row>> {
+  #send<Row>(
+    held: HeldConnection,
+    tenant: Tenant,
+    capability: Capability,
+    statement: Statement,
+    values: WireValues,
+  ): Promise<QueryResult<Row>> {
     const { connection } = held
+    const place: Place = { database: held.database, schema: tenant.placement.schema }
     return new Promise<QueryResult<Row>>((resolve, reject) => {
       const finish = (error: Error | undefined, flush: Flush | undefined): void => {
         guard.end()
         this.release(held)
         if (error === undefined) resolve(flush!.result as unknown as QueryResult<Row>)
-        else reject(this.#explain(error, statement, capability, connection))
+        else reject(this.#explain(error, statement, capability, held))
       }
       const guard = this.watchdog.guard(connection, statement, this.statementTimeoutMs)
       if (guard.isAborted) {
@@ -177,25 +199,64 @@ export class Leases {
         reject(aborted(statement.signal))
         return
       }
+      this.enter(place, connection, capability)
       connection.send((writer) => {
-        const bind = this.writeBind(writer, connection, capability, statement.timeoutMs)
-        return [bind, writeStatement(writer, connection, statement, values)]
+        const bind = this.writeBind(writer, connection, place, capability, statement.timeoutMs)
+        const run = writeStatement(writer, connection, place, statement, values)
+        return bind === undefined ? [run] : [bind, run]
       }, finish)
     })
   }
 
-  /** Writes the step that binds the capability, and for this statement alone its timeout. */
-  writeBind(writer: FlushWriter, connection: Connection, capability: Capability, timeoutMs: number | undefined): FlushStep {
-    if (timeoutMs === undefined) {
-      const name = connection.prepareFixed(writer, 'pw_bind', previousAndBind)
-      if (name === '') writer.raw(bindAndExecute('', [capability.handle]))
-      else {
-        capability.bindMessage ??= bindAndExecute(name, [capability.handle])
-        writer.raw(capability.bindMessage)
+  /**
+   * Binds a connection of a tenant's own login, once for each capability: the flush goes before the next one on this connection.
+   * On a connection that others share it does nothing.
+   */
+  enter({ database }: Place, connection: Connection, capability: Capability): void {
+    if (!isBoundForSession(database, connection) || connection.enteredWith === capability) return
+    connection.enteredWith = capability
+    connection.send(
+      (writer) => {
+        const name = connection.prepareFixed(writer, 'pw_bind_own', bindOwn)
+        writer.raw(bindAndExecute(name, [capability.handle]))
+        writer.sync()
+        return [ownStep]
+      },
+      (error) => {
+        // Then nothing is bound, and the statement behind it is refused by the database.
+        if (error !== undefined) connection.enteredWith = undefined
+      },
+    )
+  }
+
+  /** Writes the step that binds the capability and the schema, and for this statement alone its timeout; undefined for none. */
+  writeBind(
+    writer: FlushWriter,
+    connection: Connection,
+    { database, schema }: Place,
+    capability: Capability,
+    timeoutMs: number | undefined,
+  ): FlushStep | undefined {
+    if (isBoundForSession(database, connection)) {
+      return timeoutMs === undefined ? undefined : this.writeTimeout(writer, connection, timeoutMs)
+    }
+    const { handle } = capability
+    if (database.holds === 'schema') {
+      const path = searchPathOf(schema)
+      connection.expectSearchPath(path)
+      if (timeoutMs === undefined) {
+        const name = connection.prepareFixed(writer, 'pw_bind_schema', previousAndBindSchema)
+        writer.raw(boundMessage(capability, name, [handle, path]))
+      } else {
+        const name = connection.prepareFixed(writer, 'pw_bind_schema_timeout', previousAndBindSchemaWithTimeout)
+        writer.raw(bindAndExecute(name, [handle, path, this.#limit(timeoutMs)]))
       }
+    } else if (timeoutMs === undefined) {
+      const name = connection.prepareFixed(writer, 'pw_bind', previousAndBind)
+      writer.raw(boundMessage(capability, name, [handle]))
     } else {
       const name = connection.prepareFixed(writer, 'pw_bind_timeout', previousAndBindWithTimeout)
-      writer.raw(bindAndExecute(name, [capability.handle, this.#limit(timeoutMs)]))
+      writer.raw(bindAndExecute(name, [handle, this.#limit(timeoutMs)]))
     }
     return connection.emptySessionStep
   }
@@ -212,11 +273,40 @@ export class Leases {
     return String(Math.max(1, Math.min(Math.ceil(timeoutMs), this.statementTimeoutMs)))
   }
 
-  #explain(error: Error, statement: Statement, capability: Capability, connection: Connection): unknown {
+  #explain(error: Error, statement: Statement, capability: Capability, { database, connection }: HeldConnection): unknown {
     const explained = explainFailure(error, connection, { mayHaveWritten: !classify(statement.text).isReadOnly })
-    if (explained instanceof CapabilityRefusedError) this.capabilities.forget(capability)
+    if (explained instanceof CapabilityRefusedError) this.forgetCapability(database, connection, capability)
     return explained
   }
+
+  /** What the database refused is not bound again. */
+  forgetCapability(database: TenantDatabase, connection: Connection, capability: Capability): void {
+    database.capabilities.forget(capability)
+    connection.enteredWith = undefined
+  }
+}
+
+/** Where a statement runs. */
+export interface Place {
+  readonly database: TenantDatabase
+  readonly schema: string
+}
+
+/** The message that binds a capability, kept with it: one tenant's is the same at every call. */
+function boundMessage(capability: Capability, name: string, values: readonly string[]): Buffer {
+  if (name === '') return bindAndExecute('', values)
+  capability.bindMessage ??= bindAndExecute(name, values)
+  return capability.bindMessage
+}
+
+/** A pooler may give the session to another connection of ours: there the binding is the transaction's, as everywhere else. */
+function isBoundForSession(database: TenantDatabase, connection: Connection): boolean {
+  return database.holds === 'tenant' && connection.keepsStatements
+}
+
+/** Exactly the tenant's schema: what is not there is not found anywhere else. The name needs no quotes (core/placement.ts). */
+function searchPathOf(schema: string): string {
+  return `${schema}, pg_temp`
 }
 
 /** The reason for which the connection was given up goes before what the socket said of it. */
@@ -230,10 +320,11 @@ export function explainFailure(error: Error, connection: Connection, situation: 
 export function writeStatement(
   writer: FlushWriter,
   connection: Connection,
+  place: Place,
   statement: QueryOptions & { readonly text: string },
   values: ReturnType<typeof toWireValues>,
 ): FlushStep {
-  const prepared = connection.prepare(writer, statement.text)
+  const prepared = connection.prepare(writer, statement.text, place.schema)
   writer.bind('', prepared.name, values)
   const isKnown = prepared.shape !== undefined && prepared.types === statement.types
   if (!isKnown) writer.describe()

@@ -1,4 +1,4 @@
-// Tables behind the wall, from TypeScript. The work is done by partywall.protect() in the database (sql/0010-protect.sql), so
+// Tables behind the wall, from TypeScript. The work is done by partywall.protect() in the database (sql/wall/0010-protect.sql), so
 // that a migration written in SQL and one written in code get the same wall and the same refusals.
 
 import pg from 'pg'

@@ -1,8 +1,11 @@
-// The four roles, and what PostgreSQL itself must deny everybody. The only file that names the roles.
+// The roles, and what PostgreSQL itself must deny everybody. The only file that names the roles.
 // owner (NOLOGIN) owns everything; migrator becomes it to run migrations; gatekeeper reads the catalog and issues
-// capabilities; app runs the application's SQL, owns nothing and can become nobody.
+// capabilities; app runs the application's SQL, owns nothing and can become nobody. A tenant with a database of its own has a
+// login of its own there, a member of tenants.
 
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { sharedSchema } from '../core/placement.ts'
 import type { ControlConnection } from './control-pool.ts'
 
 export const roles = Object.freeze({
@@ -10,10 +13,15 @@ export const roles = Object.freeze({
   migrator: 'partywall_migrator',
   gatekeeper: 'partywall_gatekeeper',
   app: 'partywall_app',
+  /** What logins of tenants' own may do with tables. It cannot log in, and may connect nowhere. */
+  tenants: 'partywall_tenants',
 })
 
-/** Schema of the application's tables in a pooled placement. */
-export const appSchema = 'app'
+/** Schema of the application's tables where a tenant has none of its own. */
+export const appSchema = sharedSchema
+
+/** The search path of logins that run the application's statements, before a tenant is bound. */
+export const loginSearchPath = `${appSchema}, pg_temp`
 
 /** Passwords of the three logins. A login without one keeps the password it has. */
 export interface RolePasswords {
@@ -31,6 +39,7 @@ const orphanCheckMs = 1_000
 /** Creates the roles, or brings existing ones back to what they must be. Needs a superuser or CREATEROLE. */
 export async function ensureRoles(admin: ControlConnection, passwords: RolePasswords): Promise<void> {
   await ensureRole(admin, roles.owner, 'nologin')
+  await ensureRole(admin, roles.tenants, 'nologin')
   for (const [name, password] of [
     [roles.migrator, passwords.migrator],
     [roles.gatekeeper, passwords.gatekeeper],
@@ -43,18 +52,24 @@ export async function ensureRoles(admin: ControlConnection, passwords: RolePassw
   await admin.query(`grant ${roles.owner} to ${roles.migrator}`)
   // Whatever a migration creates belongs to the owner, without a word in the migration.
   await admin.query(`alter role ${roles.migrator} set role = '${roles.owner}'`)
-  await admin.query(`alter role ${roles.app} set search_path = ${appSchema}, pg_temp`)
-  await admin.query(`alter role ${roles.app} set statement_timeout = ${appRoleLimits.statementTimeoutMs}`)
-  await admin.query(`alter role ${roles.app} set lock_timeout = ${appRoleLimits.lockTimeoutMs}`)
-  await admin.query(`alter role ${roles.app} set idle_in_transaction_session_timeout = ${appRoleLimits.idleInTransactionTimeoutMs}`)
-  // Some operating systems cannot tell that a socket was closed; there PostgreSQL refuses the setting.
-  await admin.query(`
+  await admin.query(roleLimits(roles.app))
+}
+
+/** SQL that gives a login which runs the application's statements its search path and its limits. */
+export function roleLimits(login: string): string {
+  const role = pg.escapeIdentifier(login)
+  // Some operating systems cannot tell that a socket was closed; there PostgreSQL refuses the last setting.
+  return `
+    alter role ${role} set search_path = ${loginSearchPath};
+    alter role ${role} set statement_timeout = ${appRoleLimits.statementTimeoutMs};
+    alter role ${role} set lock_timeout = ${appRoleLimits.lockTimeoutMs};
+    alter role ${role} set idle_in_transaction_session_timeout = ${appRoleLimits.idleInTransactionTimeoutMs};
     do $do$
     begin
-      alter role ${roles.app} set client_connection_check_interval = ${orphanCheckMs};
+      alter role ${role} set client_connection_check_interval = ${orphanCheckMs};
     exception when invalid_parameter_value then null;
     end
-    $do$`)
+    $do$`
 }
 
 async function ensureRole(admin: ControlConnection, name: string, login: 'login' | 'nologin'): Promise<void> {
@@ -144,7 +159,7 @@ export async function denyDangerousFunctions(admin: ControlConnection): Promise<
 }
 
 /** A SCRAM-SHA-256 verifier, as PostgreSQL stores it (RFC 5803; src/common/scram-common.c). */
-function scramVerifier(password: string): string {
+export function scramVerifier(password: string): string {
   const iterations = 4096
   const salt = randomBytes(16)
   const salted = pbkdf2Sync(password.normalize('NFKC'), salt, iterations, 32, 'sha256')

@@ -57,11 +57,11 @@ export class TenantPool extends pg.Pool {
   #onIdle: (() => void) | undefined
 
   constructor(options: TenantPoolOptions) {
-    super({ max: options.leases.queue.stats().slots, Client: NoClient } as pg.PoolConfig)
+    super({ max: options.leases.databases.main.queue.stats().slots, Client: NoClient } as pg.PoolConfig)
     this.#leases = options.leases
     this.#scope = options.scope
     this.#types = options.types
-    const { pool, queue } = options.leases
+    const { pool, queue } = options.leases.databases.main
     // Properties of each pg.Pool. Connections and waiting calls are those of the whole tenancy, which all its pools share.
     Object.defineProperties(this, {
       ending: { get: () => this.#isEnding },

@@ -1,6 +1,7 @@
 // A transaction of one tenant. Nothing is sent, and no connection taken, before its first statement: BEGIN and the bind ride
 // with that statement in one flush.
 
+import type { Tenant } from '../core/tenant.ts'
 import type { TenantContext } from '../core/tenant-context.ts'
 import {
   CapabilityRefusedError,
@@ -11,11 +12,21 @@ import {
   TransactionTimeoutError,
 } from '../errors.ts'
 import type { Capability } from './capabilities.ts'
-import { type Connection, isStalePlan } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { type Flush, type FlushStep, ownStep } from './flush.ts'
-import { aborted, explainFailure, type HeldConnection, type Leases, type QueryOptions, type Statement, writeStatement } from './lease.ts'
+import {
+  aborted,
+  explainFailure,
+  type HeldConnection,
+  type Leases,
+  type Place,
+  type QueryOptions,
+  type Statement,
+  writeStatement,
+} from './lease.ts'
 import type { QueryResult } from './result.ts'
 import { classify } from './statement.ts'
+import type { TenantDatabase } from './tenant-database.ts'
 import { bindAndExecute, type FlushWriter, toWireValues } from './wire.ts'
 
 export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
@@ -57,6 +68,9 @@ export class TenantTransaction {
   readonly #timeoutMs: number
   readonly #pending = new Set<Promise<unknown>>()
   #modes: string
+  /** Usually the context's; read anew when it was found to have moved. */
+  #tenant: Tenant
+  #database: Promise<TenantDatabase> | undefined
   #held: Promise<HeldConnection> | undefined
   #capability: Promise<Capability> | undefined
   #ownCapability = false
@@ -70,6 +84,7 @@ export class TenantTransaction {
   /** @throws {InvalidInputError} when an option is out of range. */
   constructor(leases: Leases, context: TenantContext, options: TransactionOptions = {}) {
     this.context = context
+    this.#tenant = context.tenant
     this.#leases = leases
     this.#options = options
     this.#timeoutMs = options.timeoutMs ?? timeoutMsDefault
@@ -170,8 +185,8 @@ export class TenantTransaction {
       onOwnRow: undefined,
     }
     const wire = toWireValues(values)
-    const first = (writer: FlushWriter, connection: Connection): FlushStep => {
-      const prepared = connection.prepare(writer, text)
+    const first = (writer: FlushWriter, connection: Connection, place: Place): FlushStep => {
+      const prepared = connection.prepare(writer, text, place.schema)
       writer.bind(portal, prepared.name, wire)
       writer.describeNamed(portal)
       writer.executeNamed(portal, batchSize)
@@ -224,29 +239,34 @@ export class TenantTransaction {
 
   async #execute<Row>(statement: Statement): Promise<QueryResult<Row>> {
     const values = toWireValues(statement.values ?? [])
-    const write = (writer: FlushWriter, connection: Connection): FlushStep => writeStatement(writer, connection, statement, values)
+    const write = (writer: FlushWriter, connection: Connection, place: Place): FlushStep =>
+      writeStatement(writer, connection, place, statement, values)
     const startedHere = !this.#isBegun
     try {
       return await this.#flush<Row>(write, statement)
     } catch (error) {
-      const isCurable = (error instanceof CapabilityRefusedError && !this.#ownCapability) || isStalePlan(error)
-      if (!startedHere || !isCurable) throw error
-      // The first flush did nothing but fail: begin again with a new capability, or a new plan.
-      await this.#restart()
+      if (!startedHere || (error instanceof CapabilityRefusedError && this.#ownCapability)) throw error
+      const again = await this.#leases.worthAnother(error, this.#tenant)
+      if (again === undefined) throw error
+      // The first flush did nothing but fail: begin again with a new capability, a new plan, or in another place.
+      await this.#restart(again)
       return await this.#flush<Row>(write, statement)
     }
   }
 
   /** Sends one step, with BEGIN and the bind before it if it is the first. */
   async #flush<Row>(
-    write: (writer: FlushWriter, connection: Connection) => FlushStep,
+    write: (writer: FlushWriter, connection: Connection, place: Place) => FlushStep,
     options: QueryOptions & { readonly text: string },
   ): Promise<QueryResult<Row> & { readonly isSuspended: boolean }> {
     this.#assertOpen()
-    this.#capability ??= this.#takeCapability()
+    this.#database ??= this.#leases.databaseOf(this.#tenant)
+    const database = await this.#database
+    this.#capability ??= this.#takeCapability(database)
     const capability = await this.#capability
-    this.#held ??= this.#hold()
+    this.#held ??= this.#hold(database)
     const { connection } = await this.#held
+    const place: Place = { database, schema: this.#tenant.placement.schema }
     this.#assertOpen()
     if (!connection.isUsable)
       throw explainFailure(connection.brokenBy!, connection, { mayHaveWritten: this.#isBegun && !this.#options.readOnly })
@@ -256,20 +276,22 @@ export class TenantTransaction {
       const finish = (error: Error | undefined, flush: Flush | undefined): void => {
         guard.end()
         if (error === undefined) resolve(flush!.result as never)
-        else reject(this.#explain(error, connection, capability))
+        else reject(this.#explain(error, database, connection, capability))
       }
       if (guard.isAborted) {
         guard.end()
         reject(aborted(options.signal))
         return
       }
+      if (!this.#isBegun) this.#leases.enter(place, connection, capability)
       connection.send((writer) => {
         const steps: FlushStep[] = []
         if (!this.#isBegun) {
           this.#isBegun = true
           writeControl(writer, connection, `begin ${this.#modes}`.trim())
           steps.push(ownStep)
-          steps.push(this.#leases.writeBind(writer, connection, capability, options.timeoutMs))
+          const bind = this.#leases.writeBind(writer, connection, place, capability, options.timeoutMs)
+          if (bind !== undefined) steps.push(bind)
           this.#timeoutInForce = options.timeoutMs
         } else if (kind === 'query' && options.timeoutMs !== this.#timeoutInForce) {
           steps.push(this.#leases.writeTimeout(writer, connection, options.timeoutMs))
@@ -277,31 +299,31 @@ export class TenantTransaction {
         }
         // It undoes what was set since the savepoint: which timeout is in force is not known any more, and is set again.
         if (kind === 'rollback_to') this.#timeoutInForce = Number.NaN
-        steps.push(write(writer, connection))
+        steps.push(write(writer, connection, place))
         return steps
       }, finish)
     })
   }
 
-  #explain(error: Error, connection: Connection, capability: Capability): unknown {
+  #explain(error: Error, database: TenantDatabase, connection: Connection, capability: Capability): unknown {
     const explained = explainFailure(error, connection, { mayHaveWritten: !this.#options.readOnly })
-    if (explained instanceof CapabilityRefusedError) this.#leases.capabilities.forget(capability)
+    if (explained instanceof CapabilityRefusedError) this.#leases.forgetCapability(database, connection, capability)
     this.#leases.noteRefusal(explained, this.context.tenant.id)
     return explained
   }
 
   /** One that outlives the transaction: the shared one if it does, or one issued for it alone. */
-  async #takeCapability(): Promise<Capability> {
-    const { capabilities, clock } = this.#leases
+  async #takeCapability({ capabilities }: TenantDatabase): Promise<Capability> {
+    const { clock } = this.#leases
     const shared = await capabilities.get(this.context.tenant.id)
     if (shared.expiresAt - clock.monotonic() > this.#timeoutMs) return shared
     this.#ownCapability = true
     return await capabilities.issue(this.context.tenant.id, Math.max(1_000, this.#timeoutMs + 10_000))
   }
 
-  async #hold(): Promise<HeldConnection> {
+  async #hold(database: TenantDatabase): Promise<HeldConnection> {
     const { signal } = this.#options
-    const held = await this.#leases.hold(this.context, signal)
+    const held = await this.#leases.hold(database, this.context, signal)
     const { connection } = held
     const cut = (reason: Error): void => void connection.cancelAndDestroy(reason)
     const watch = this.#leases.watchdog.watch(
@@ -319,10 +341,19 @@ export class TenantTransaction {
     return held
   }
 
-  async #restart(): Promise<void> {
+  async #restart(tenant: Tenant): Promise<void> {
     const held = await this.#held!
     await this.#control(held, 'rollback')
     this.#isBegun = false
+    if (tenant !== this.#tenant) {
+      this.#unwatch?.()
+      this.#leases.release(held)
+      await this.#revokeOwn()
+      this.#ownCapability = false
+      this.#tenant = tenant
+      this.#database = undefined
+      this.#held = undefined
+    }
     if (!this.#ownCapability) this.#capability = undefined
   }
 
@@ -350,7 +381,7 @@ export class TenantTransaction {
 
   /** One that was issued for this transaction alone goes with it: a tenant may hold only so many. When it cannot, it expires. */
   async #revokeOwn(): Promise<void> {
-    if (this.#ownCapability) await this.#capability?.then((own) => this.#leases.capabilities.revoke(own)).catch(() => {})
+    if (this.#ownCapability) await this.#capability?.then(async (own) => (await this.#database)?.capabilities.revoke(own)).catch(() => {})
   }
 
   /** COMMIT and ROLLBACK: statements of ours, without values. */

@@ -4,7 +4,14 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Catalog, NewTenant } from '../../src/core/catalog.ts'
 import { type Json, parseTenantId, parseTenantSlug, type TenantId } from '../../src/core/tenant.ts'
-import { InvalidInputError, InvalidTenantRefError, StaleTenantError, TenantExistsError, TenantNotFoundError } from '../../src/errors.ts'
+import {
+  InvalidInputError,
+  InvalidTenantRefError,
+  RegionMismatchError,
+  StaleTenantError,
+  TenantExistsError,
+  TenantNotFoundError,
+} from '../../src/errors.ts'
 
 const slug = parseTenantSlug
 const nobody = parseTenantId('00000000-0000-7000-8000-000000000000')
@@ -41,7 +48,6 @@ export function catalogConformance(name: string, makeCatalog: (t: TestContext) =
       slug: slug('acme'),
       name: 'Acme Ltd.',
       plan: 'pro',
-      region: 'eu-1',
       features: { search: true },
       settings: { theme: { dark: false }, list: [1, 'two', null] },
       domains: ['docs.acme.example', 'acme.example'],
@@ -49,7 +55,7 @@ export function catalogConformance(name: string, makeCatalog: (t: TestContext) =
     })
     assert.equal(made.status, 'active')
     assert.equal(made.epoch, 1)
-    assert.equal(made.isolation, 'pooled')
+    assert.deepEqual(made.placement, { isolation: 'pooled', server: 'main', database: 'main', schema: 'app' })
     assert.deepEqual(made.settings, { theme: { dark: false }, list: [1, 'two', null] })
     assert.deepEqual(made.domains, ['acme.example', 'docs.acme.example'])
     assert.ok(made.createdAt instanceof Date)
@@ -207,6 +213,36 @@ export function catalogConformance(name: string, makeCatalog: (t: TestContext) =
     assert.deepEqual([after.keys, after.epoch], [both.keys, 4])
   })
 
+  promise('a tenant is in the region of its server, or it is refused', async (catalog) => {
+    await assert.rejects(catalog.create({ slug: slug('bob'), name: 'Bob', region: 'mars-1' }), RegionMismatchError)
+    const bob = await catalog.create({ slug: slug('bob'), name: 'Bob' })
+    await assert.rejects(catalog.update(bob.id, { region: 'mars-1' }), RegionMismatchError)
+    assert.deepEqual(await catalog.find({ kind: 'id', id: bob.id }), bob)
+  })
+
+  promise('a tenant may have a parent, and is never above itself', async (catalog) => {
+    const group = await catalog.create({ slug: slug('group'), name: 'Group' })
+    const bob = await catalog.create({ slug: slug('bob'), name: 'Bob', parentId: group.id })
+    assert.equal(bob.parentId, group.id)
+    await assert.rejects(catalog.update(group.id, { parentId: bob.id }), InvalidInputError)
+    await assert.rejects(catalog.update(group.id, { parentId: group.id }), InvalidInputError)
+    assert.equal((await catalog.update(bob.id, { parentId: null })).parentId, undefined)
+    assert.equal((await catalog.update(group.id, { parentId: bob.id })).parentId, bob.id)
+  })
+
+  promise('a tenant is removed only while it is being off-boarded, and neither its id nor its name comes back', async (catalog) => {
+    const bob = await catalog.create({ slug: slug('bob'), name: 'Bob' })
+    await assert.rejects(catalog.remove(bob.id), InvalidInputError)
+    await catalog.setStatus(bob.id, 'offboarding')
+    await catalog.remove(bob.id)
+    assert.equal(await catalog.find({ kind: 'id', id: bob.id }), undefined)
+    await assert.rejects(catalog.remove(bob.id), TenantNotFoundError)
+    await assert.rejects(catalog.create({ slug: slug('bob'), name: 'Another' }), TenantExistsError)
+    await assert.rejects(catalog.create({ id: bob.id, slug: slug('bobby'), name: 'Another' }), TenantExistsError)
+    const carol = await catalog.create({ slug: slug('carol'), name: 'Carol' })
+    await assert.rejects(catalog.update(carol.id, { slug: bob.slug }), TenantExistsError)
+  })
+
   const good: NewTenant = { slug: slug('fine'), name: 'Fine' }
   const polluted = JSON.parse('{"a":{"__proto__":{"admin":true}}}') as Record<string, Json>
   const hostile: [string, object][] = [
@@ -266,7 +302,7 @@ export function catalogConformance(name: string, makeCatalog: (t: TestContext) =
       await assert.rejects(catalog.create({ ...good, ...parts }), refusal, `create: ${what}`)
       await assert.rejects(catalog.update(bob.id, parts), refusal, `update: ${what}`)
     }
-    await assert.rejects(catalog.create({ ...good, isolation: 'shared' as 'pooled' }), refusal)
+    await assert.rejects(catalog.create({ ...good, placement: { ...bob.placement, isolation: 'shared' as 'pooled' } }), refusal)
     await assert.rejects(catalog.create({ ...good, id: '0190A0A0-0000-7000-8000-00000000000A' as TenantId }), refusal)
     assert.deepEqual((await catalog.list()).tenants, [bob])
   })

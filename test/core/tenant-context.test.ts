@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { MemoryAuditTrail } from '../../src/core/memory-audit-trail.ts'
+import { mainPlacement } from '../../src/core/placement.ts'
 import { parseTenantId, parseTenantSlug, type Tenant } from '../../src/core/tenant.ts'
 import { createTenantContext, type TenantContext, TenantScope } from '../../src/core/tenant-context.ts'
 import { DatabaseUnavailableError, InvalidInputError, NoTenantError, type TenancyError, WrongTenantError } from '../../src/errors.ts'
@@ -14,7 +15,9 @@ function tenantOf(name: string, number: number): Tenant {
     name,
     plan: 'free',
     region: 'default',
-    isolation: 'pooled',
+    placement: mainPlacement,
+    version: undefined,
+    parentId: undefined,
     status: 'active',
     features: { search: true },
     settings: { theme: { dark: true } },

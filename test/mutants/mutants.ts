@@ -15,8 +15,8 @@ export interface Mutant {
   readonly red: readonly string[]
 }
 
-const wall = 'src/postgres/sql/0001-wall.sql'
-const protect = 'src/postgres/sql/0010-protect.sql'
+const wall = 'src/postgres/sql/wall/0001-wall.sql'
+const protect = 'src/postgres/sql/wall/0010-protect.sql'
 const lease = 'src/postgres/lease.ts'
 const isolation = (name: string): string => `test/isolation/${name}.test.ts`
 const postgres = (name: string): string => `test/postgres/${name}.test.ts`
@@ -108,7 +108,11 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'suspension does not reach the gate',
     edits: [
-      { file: 'src/postgres/sql/0002-catalog.sql', from: "case new.status when 'active' then 'open' else 'suspended' end", to: "'open'" },
+      {
+        file: 'src/postgres/sql/catalog/0002-catalog.sql',
+        from: "case new.status when 'active' then 'open' else 'suspended' end",
+        to: "'open'",
+      },
     ],
     red: [isolation('gates')],
   },

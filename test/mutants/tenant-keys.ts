@@ -2,9 +2,9 @@
 
 import type { Edit, Mutant } from './mutants.ts'
 
-const wall = 'src/postgres/sql/0001-wall.sql'
-const keys = 'src/postgres/sql/0004-tenant-keys.sql'
-const protect = 'src/postgres/sql/0010-protect.sql'
+const wall = 'src/postgres/sql/wall/0001-wall.sql'
+const keys = 'src/postgres/sql/wall/0004-tenant-keys.sql'
+const protect = 'src/postgres/sql/wall/0010-protect.sql'
 const red = ['test/isolation/keys.test.ts']
 
 const gateOpen: Edit = {
@@ -130,7 +130,7 @@ export const tenantKeyMutants: readonly Mutant[] = [
     name: 'two tenants may have one key',
     edits: [
       { file: wall, from: '  constraint gates_key_bigint_key unique (key_bigint),\n', to: '' },
-      { file: 'src/postgres/sql/0002-catalog.sql', from: '  constraint tenants_key_bigint_key unique (key_bigint),\n', to: '' },
+      { file: 'src/postgres/sql/catalog/0002-catalog.sql', from: '  constraint tenants_key_bigint_key unique (key_bigint),\n', to: '' },
     ],
     red: [...red, 'test/postgres/catalog.test.ts'],
   },

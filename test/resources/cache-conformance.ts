@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { mainPlacement } from '../../src/core/placement.ts'
 import { type Json, parseTenantId, parseTenantSlug, type Tenant } from '../../src/core/tenant.ts'
 import { createTenantContext, type TenantContext } from '../../src/core/tenant-context.ts'
 import { InvalidInputError, WrongTenantError } from '../../src/errors.ts'
@@ -21,7 +22,9 @@ export function contextOf(name: string, number: number, epoch = 1): TenantContex
     name,
     plan: 'free',
     region: 'default',
-    isolation: 'pooled',
+    placement: mainPlacement,
+    version: undefined,
+    parentId: undefined,
     status: 'active',
     features: {},
     settings: {},

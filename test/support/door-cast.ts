@@ -5,6 +5,7 @@ import type { AuditEvent } from '../../src/core/audit-trail.ts'
 import type { TenantLookup } from '../../src/core/catalog.ts'
 import type { HeaderLine, HttpRequest } from '../../src/core/http-request.ts'
 import type { Identity } from '../../src/core/identity.ts'
+import { mainPlacement } from '../../src/core/placement.ts'
 import type { TenancyDoor } from '../../src/core/tenancy-door.ts'
 import { parseTenantId, parseTenantRef, parseTenantSlug, type Tenant, type TenantStatus } from '../../src/core/tenant.ts'
 import { TenantScope } from '../../src/core/tenant-context.ts'
@@ -20,7 +21,9 @@ function tenant(digit: string, slug: string, status: TenantStatus = 'active'): T
     name: `The house of ${slug}`,
     plan: 'free',
     region: 'eu',
-    isolation: 'pooled',
+    placement: mainPlacement,
+    version: undefined,
+    parentId: undefined,
     status,
     features: {},
     settings: {},

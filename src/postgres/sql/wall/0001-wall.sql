@@ -6,13 +6,18 @@ create table partywall.gates (
   state text collate "C" not null default 'open',
   key_bigint bigint,
   key_text text collate "C",
+  schema_name text collate "C",
   changed_at timestamptz not null default clock_timestamp(),
   constraint gates_pkey primary key (tenant_id),
+  constraint gates_schema_name_key unique (schema_name),
+  constraint gates_schema_name_check check (schema_name ~ '^t_[0-9a-f]{24}$'),
   constraint gates_key_bigint_key unique (key_bigint),
   constraint gates_key_text_key unique (key_text),
   constraint gates_key_text_check check (length(key_text) between 1 and 200),
   constraint gates_state_check check (state in ('open', 'read_only', 'moving', 'fenced', 'moved', 'suspended'))
 );
+comment on column partywall.gates.schema_name is
+  'The schema of the tenant''s own tables, where the tenant has them; null for a tenant whose tables are in the schema app.';
 comment on table partywall.gates is
   'One row per tenant of this database: may its statements run, and by which keys do tables know it? Written through partywall.set_gate() and partywall.set_gate_keys() by partywall_owner alone; read by definer functions.';
 
@@ -41,6 +46,16 @@ select encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random
        '00000000-0000-0000-0000-000000000000', 'suspended', 'infinity', 'nobody'
   from generate_series(1, 1000);
 analyze partywall.gates, partywall.capabilities;
+
+-- Logins of tenants' own, in a database that holds one tenant alone: the login itself says who may come in.
+create table partywall.logins (
+  login name not null,
+  tenant_id uuid not null,
+  constraint logins_pkey primary key (login),
+  constraint logins_tenant_id_fkey foreign key (tenant_id) references partywall.gates (tenant_id) on delete cascade
+);
+comment on table partywall.logins is
+  'Which tenant a login belongs to. Written by partywall_owner alone; read by partywall.issue_own(), which believes nothing but session_user.';
 
 create table partywall.global_tables (
   table_name text collate "C" not null,
@@ -201,6 +216,11 @@ begin
     end if;
   end if;
   perform set_config('partywall.capability', asked::text, true);
+  -- Exactly the tenant's schema: a name that is not there must not be found somewhere else.
+  perform set_config('search_path', g.schema_name || ', pg_temp', true)
+     from partywall.capabilities as c
+     join partywall.gates as g on g.tenant_id = c.tenant_id
+    where c.capability = asked and g.schema_name is not null;
   return partywall.tenant_id();
 end
 $fn$;
@@ -225,6 +245,24 @@ begin
 end
 $fn$;
 revoke execute on function partywall.set_gate(uuid, text) from public;
+
+-- The schema of a tenant's own tables. A schema is given once: a tenant whose schema changed would own another's tables.
+create function partywall.set_gate_schema(tenant_id uuid, schema_name text) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $fn$
+#variable_conflict use_column
+begin
+  update partywall.gates as g
+     set schema_name = set_gate_schema.schema_name, changed_at = clock_timestamp()
+   where g.tenant_id = set_gate_schema.tenant_id
+     and coalesce(g.schema_name, set_gate_schema.schema_name) = set_gate_schema.schema_name;
+  if not found then
+    raise exception using errcode = '23514', schema = 'partywall', table = 'gates', constraint = 'gates_schema_once',
+      message = 'the schema of a tenant is set once, after its gate';
+  end if;
+end
+$fn$;
 
 -- The tenant's keys, given once each: a tenant whose key changed would own the rows of whoever had that key before, and lose its
 -- own. Null is for a key that it does not have yet.
@@ -301,6 +339,41 @@ begin
 end
 $fn$;
 
+-- For a login that is one tenant's own: a capability of that tenant and no other. A live one is shared by all who ask, so that a
+-- process which comes and goes leaves few behind. The gate is asked as for every other capability.
+create function partywall.issue_own(ttl interval, issued_to text)
+returns table (tenant_id uuid, capability uuid, state text, reason text, expires_in interval)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $fn$
+#variable_conflict use_column
+declare
+  own uuid;
+  gate text;
+  issued record;
+begin
+  select l.tenant_id into own from partywall.logins as l where l.login = session_user;
+  if own is null then
+    raise exception using errcode = '42501', message = 'this login is no tenant''s own';
+  end if;
+  select g.state into gate from partywall.gates as g where g.tenant_id = own;
+  if gate not in ('suspended', 'moved') then
+    return query
+      select own, c.capability, gate, null::text, c.expires_at - clock_timestamp()
+        from partywall.capabilities as c
+       where c.tenant_id = own
+         and c.expires_at between clock_timestamp() + ttl * 0.6 and clock_timestamp() + ttl
+       order by c.expires_at desc
+       limit 1;
+    if found then
+      return;
+    end if;
+  end if;
+  select i.capability, i.state, i.reason into issued from partywall.issue(array[own], ttl, issued_to) as i;
+  return query select own, issued.capability, issued.state, issued.reason, ttl;
+end
+$fn$;
+
 create function partywall.revoke(capabilities uuid[]) returns bigint
 language sql volatile security definer
 begin atomic
@@ -338,10 +411,11 @@ end;
 
 revoke execute on all functions in schema partywall from public;
 -- What a view calls is called with the reader's rights. Both refusals tell only of the capability that the caller has bound.
-grant select on partywall.bound, partywall.bound_for_writing to partywall_app;
+grant select on partywall.bound, partywall.bound_for_writing to partywall_app, partywall_tenants;
 grant execute on function
   partywall.tenant_id(), partywall.refuse(), partywall.refuse_write(), partywall.bind(text), partywall.uuidv7()
-  to partywall_app;
+  to partywall_app, partywall_tenants;
+grant execute on function partywall.issue_own(interval, text) to partywall_tenants;
 grant execute on function
   partywall.issue(uuid[], interval, text), partywall.revoke(uuid[]), partywall.revoke_tenant(uuid), partywall.reap(integer)
   to partywall_gatekeeper;

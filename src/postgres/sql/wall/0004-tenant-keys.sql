@@ -112,7 +112,7 @@ revoke execute on all functions in schema partywall from public;
 -- What a view calls is called with the reader's rights. The refusals tell only of the capability that the caller has bound.
 grant select on
   partywall.bound_bigint, partywall.bound_bigint_for_writing, partywall.bound_text, partywall.bound_text_for_writing
-  to partywall_app;
+  to partywall_app, partywall_tenants;
 grant execute on function
   partywall.tenant_bigint(), partywall.tenant_text(), partywall.refuse_key(text), partywall.refuse_write_key(text)
-  to partywall_app;
+  to partywall_app, partywall_tenants;

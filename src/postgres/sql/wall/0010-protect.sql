@@ -295,6 +295,7 @@ set client_min_messages = warning
 as $fn$
 declare
   findings jsonb;
+  dweller record;
   here text := partywall.table_name(target);
   child regclass;
   column_is text := format('%I', tenant_column);
@@ -317,6 +318,23 @@ begin
 
   execute format('alter table %s alter column %s set default partywall.tenant_%s()', here, column_is,
     case key_type when 'uuid' then 'id' else key_type end);
+  -- In a schema that is one tenant's own, its tables take that tenant's rows alone. Nobody else can put a row there, not even by
+  -- the table's full name; and the table can become a partition for that tenant without being read.
+  select g.tenant_id, case key_type when 'uuid' then g.tenant_id::text when 'bigint' then g.key_bigint::text else g.key_text end as key
+    into dweller
+    from partywall.gates as g
+    join pg_namespace as n on n.nspname = g.schema_name
+    join pg_class as c on c.relnamespace = n.oid
+   where c.oid = target;
+  if dweller.tenant_id is not null then
+    if dweller.key is null then
+      raise exception using errcode = 'PW010', message = format('%s cannot be protected: its tenant has no key of type %s', here, key_type), detail = '[]',
+        hint = 'Give the tenant its key in the catalog first.';
+    end if;
+    execute format('alter table %s drop constraint if exists partywall_tenant_check', here);
+    execute format('alter table %s add constraint partywall_tenant_check check (%s = %L::%s)', here, column_is, dweller.key, key_type);
+  end if;
+
   execute format('drop policy if exists partywall_tenant on %s', here);
   execute format('drop policy if exists partywall_wall_select on %s', here);
   execute format('drop policy if exists partywall_wall_insert on %s', here);
@@ -331,12 +349,12 @@ begin
   execute format('create policy partywall_wall_delete on %s as restrictive for delete to public using (%s)', here, writes);
 
   execute format('alter table %s enable row level security, force row level security', here);
-  execute format('revoke all on %s from public, partywall_app', here);
-  execute format('grant select, insert, update, delete on %s to partywall_app', here);
+  execute format('revoke all on %s from public, partywall_app, partywall_tenants', here);
+  execute format('grant select, insert, update, delete on %s to partywall_app, partywall_tenants', here);
   -- Policies of a partitioned table do not hold for its partitions when they are named directly: nobody may name them.
   for child in select t.relid from pg_partition_tree(target) as t where t.relid <> target loop
     execute format('alter table %s enable row level security, force row level security', partywall.table_name(child));
-    execute format('revoke all on %s from public, partywall_app', partywall.table_name(child));
+    execute format('revoke all on %s from public, partywall_app, partywall_tenants', partywall.table_name(child));
   end loop;
 
   insert into partywall.protected_tables as p (table_name, tenant_column)
@@ -359,8 +377,8 @@ begin
   if exists (select from partywall.protected_tables as p where p.table_name = here) then
     raise exception using errcode = 'PW010', message = format('%s is protected: it cannot be global too', here), detail = '[]';
   end if;
-  execute format('revoke all on %s from public, partywall_app', here);
-  execute format('grant select on %s to partywall_app', here);
+  execute format('revoke all on %s from public, partywall_app, partywall_tenants', here);
+  execute format('grant select on %s to partywall_app, partywall_tenants', here);
   insert into partywall.global_tables as g (table_name, reason)
   values (here, declare_global.reason)
       on conflict on constraint global_tables_pkey do update set reason = excluded.reason;

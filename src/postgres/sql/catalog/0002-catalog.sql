@@ -8,6 +8,10 @@ create table partywall.tenants (
   plan text collate "C" not null default 'free',
   region text collate "C" not null default 'default',
   isolation text collate "C" not null default 'pooled',
+  database_name text collate "C" not null default 'main',
+  schema_name text collate "C" not null default 'app',
+  version text collate "C",
+  parent_id uuid,
   status text collate "C" not null default 'active',
   features jsonb not null default '{}',
   settings jsonb not null default '{}',
@@ -28,12 +32,19 @@ create table partywall.tenants (
   constraint tenants_plan_check check (plan ~ '^[a-z]([a-z0-9]|-(?=[a-z0-9])){0,47}$'),
   constraint tenants_region_check check (region ~ '^[a-z]([a-z0-9]|-(?=[a-z0-9])){0,47}$'),
   constraint tenants_isolation_check check (isolation in ('pooled', 'schema', 'database', 'server')),
-  constraint tenants_status_check check (status in ('active', 'suspended', 'offboarding')),
+  constraint tenants_status_check check (status in ('onboarding', 'active', 'suspended', 'offboarding')),
+  constraint tenants_database_name_fkey foreign key (database_name) references partywall.databases (name),
+  constraint tenants_schema_name_check check (schema_name = case when isolation = 'schema' then schema_name else 'app' end and schema_name ~ '^(app|t_[0-9a-f]{24})$'),
+  constraint tenants_version_check check (version ~ '^[0-9]{4}$'),
+  constraint tenants_parent_id_fkey foreign key (parent_id) references partywall.tenants (id),
   constraint tenants_features_check check (jsonb_typeof(features) = 'object' and octet_length(features::text) <= 524288),
   constraint tenants_settings_check check (jsonb_typeof(settings) = 'object' and octet_length(settings::text) <= 524288),
   constraint tenants_encryption_key_id_check check (length(encryption_key_id) between 1 and 200),
   constraint tenants_epoch_check check (epoch >= 1)
 );
+create unique index tenants_own_schema_idx on partywall.tenants (schema_name) where schema_name <> 'app';
+create index tenants_database_name_idx on partywall.tenants (database_name);
+create index tenants_parent_id_idx on partywall.tenants (parent_id) where parent_id is not null;
 create index tenants_changed_xid_idx on partywall.tenants (changed_xid);
 comment on table partywall.tenants is
   'One row per tenant. Written by partywall_owner alone (through the migrator''s login), read by partywall_gatekeeper. The app may not touch it. A change of the status changes the gate in the same transaction; every change increments the epoch.';
@@ -68,20 +79,77 @@ $fn$;
 create trigger tenants_count_change before update on partywall.tenants
   for each row execute function partywall.count_tenant_change();
 
+comment on column partywall.tenants.database_name is 'Where the tenant''s rows are: a row of partywall.databases.';
+comment on column partywall.tenants.schema_name is 'The schema of its tables: app, or one that is its own.';
+comment on column partywall.tenants.version is 'The newest migration in a schema of its own; otherwise the database has the version.';
+comment on column partywall.tenants.parent_id is 'The tenant above it, if any. There are no cycles.';
+
+-- A tenant's rows are in its region, and in a database that holds its kind. The names of those who are gone do not come back.
+create function partywall.check_tenant() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $fn$
+declare
+  place record;
+begin
+  select d.holds, d.tenant_id, s.region, s.name into place
+    from partywall.databases as d
+    join partywall.servers as s on s.name = d.server_name
+   where d.name = new.database_name;
+  if place.region <> new.region then
+    raise exception using errcode = 'PW011', message = format('the tenant''s region is %s, and the server %s is in %s', new.region, place.name, place.region);
+  end if;
+  if place.holds <> (case new.isolation when 'pooled' then 'pooled' when 'schema' then 'schema' else 'tenant' end)
+    or (place.holds = 'tenant' and place.tenant_id is distinct from new.id)
+    or (place.holds = 'schema') <> (new.schema_name <> 'app') then
+    raise exception using errcode = '23514', schema = 'partywall', table = 'tenants', constraint = 'tenants_placement_check',
+      message = format('the database %s does not hold a tenant of isolation %s', new.database_name, new.isolation);
+  end if;
+  if new.parent_id is not null and (tg_op = 'INSERT' or new.parent_id is distinct from old.parent_id) then
+    -- One at a time: two changes, each good by itself, could close a circle together.
+    perform pg_advisory_xact_lock(7305804404);
+    if exists (
+      with recursive above as (
+        select new.parent_id as id
+        union
+        select t.parent_id from above join partywall.tenants as t on t.id = above.id where t.parent_id is not null
+      )
+      select from above where above.id = new.id
+    ) then
+      raise exception using errcode = '23514', schema = 'partywall', table = 'tenants', constraint = 'tenants_parent_check',
+        message = 'a tenant cannot be above itself';
+    end if;
+  end if;
+  if (tg_op = 'INSERT' or new.slug <> old.slug) and exists (
+    select from partywall.tombstones as gone
+     where gone.tenant_id = new.id or gone.slug_sha256 = sha256(convert_to(new.slug, 'UTF8'))
+  ) then
+    raise exception using errcode = '23505', schema = 'partywall', table = 'tenants', constraint = 'tombstones_key',
+      message = 'the id or the name was that of a tenant that is gone';
+  end if;
+  return new;
+end
+$fn$;
+create trigger tenants_check before insert or update of id, slug, region, isolation, database_name, schema_name, parent_id on partywall.tenants
+  for each row execute function partywall.check_tenant();
+revoke execute on function partywall.check_tenant() from public;
+
 -- The gate follows the status in the same transaction, so that the database refuses at once, whatever any cache says.
+-- This is the gate in the catalog's database. A tenant that lives elsewhere has its own gate there, and is refused here.
 create function partywall.follow_tenant_status() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $fn$
 begin
-  perform partywall.set_gate(new.id, case new.status when 'active' then 'open' else 'suspended' end);
+  perform partywall.set_gate(new.id,
+    case when new.database_name <> 'main' then 'moved' when new.status = 'active' then 'open' else 'suspended' end);
   return null;
 end
 $fn$;
 create trigger tenants_open_gate after insert on partywall.tenants
   for each row execute function partywall.follow_tenant_status();
 create trigger tenants_follow_status after update on partywall.tenants
-  for each row when (old.status is distinct from new.status) execute function partywall.follow_tenant_status();
+  for each row when (old.status is distinct from new.status or old.database_name is distinct from new.database_name) execute function partywall.follow_tenant_status();
 
 -- The keys follow too, after the gate is there (triggers fire in the order of their names). They are set once: set_gate_keys() refuses.
 create function partywall.follow_tenant_keys() returns trigger

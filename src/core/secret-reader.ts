@@ -1,0 +1,6 @@
+// What a process that serves tenants needs of a secret store: no more than to read.
+
+export interface SecretReader {
+  /** @returns undefined when there is none of that name. */
+  get(name: string): Promise<string | undefined>
+}

@@ -1,0 +1,34 @@
+// One database that holds tenants, as this process reaches it: its pool, the line before the pool, and the capabilities that its
+// gates gave out. A process has one of these for every database in use.
+
+import type { FairQueue } from '../core/fair-queue.ts'
+import type { Tenant } from '../core/tenant.ts'
+import type { Capabilities } from './capabilities.ts'
+import type { ConnectionPool } from './pool.ts'
+
+export interface TenantDatabase {
+  /** Its name in the catalog. */
+  readonly name: string
+  /** Many tenants in shared tables, many in schemas of their own, or one tenant alone. */
+  readonly holds: 'pooled' | 'schema' | 'tenant'
+  readonly pool: ConnectionPool
+  readonly queue: FairQueue
+  readonly capabilities: Capabilities
+}
+
+/** Finds the database in which a tenant's rows are. */
+export interface TenantDatabases {
+  /** The catalog's own, which is always open. */
+  readonly main: TenantDatabase
+  /** The tenant's, if it is open already. */
+  tryGet(tenant: Tenant): TenantDatabase | undefined
+  /**
+   * The tenant's, opened if need be. Opening it connects nowhere.
+   *
+   * @throws {TenantVersionError} when its migrations are outside of what this application serves.
+   * @throws {DatabaseUnavailableError} when the catalog or the secret store cannot tell where it is.
+   */
+  get(tenant: Tenant): Promise<TenantDatabase>
+  /** The tenant as the catalog has it now: it was found where it is not any more. */
+  locate(tenant: Tenant): Promise<Tenant | undefined>
+}
