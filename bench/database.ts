@@ -81,6 +81,7 @@ export async function openDatabase(size: DatabaseSize): Promise<BenchDatabase> {
         scannedTenantIds: scanned.map((row) => row.id),
         rowsPerTenant,
         connectionsMax: 10,
+        superuserUrl: server.superuserUrl,
       },
       [Symbol.asyncDispose]: close,
     }

@@ -11,6 +11,7 @@ import { insert } from './insert.ts'
 import { kysely } from './kysely.ts'
 import { list } from './list.ts'
 import { noisyNeighbour } from './noisy-neighbour.ts'
+import { databasePlacement, schemaPlacement } from './placed.ts'
 import { pointRead } from './point-read.ts'
 import type { Quartiles } from './quartiles.ts'
 import type { BenchmarkResult, RunOptions } from './rounds.ts'
@@ -26,6 +27,8 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'full-scan': fullScan,
   kysely,
   'noisy-neighbour': noisyNeighbour,
+  'schema-placement': schemaPlacement,
+  'database-placement': databasePlacement,
   context,
 }
 

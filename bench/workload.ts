@@ -9,6 +9,10 @@ export interface Site {
   readonly rowsPerTenant: number
   readonly scannedTenantIds: readonly string[]
   readonly connectionsMax: number
+  readonly superuserUrl: string
+  /** Of each tenant, where they have tables of their own. */
+  readonly schemas?: readonly string[] | undefined
+  readonly secrets?: Readonly<Record<string, string>> | undefined
 }
 
 /** One operation of the workload, ended; it throws when the answer is not the expected one. */

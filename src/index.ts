@@ -11,12 +11,14 @@ export { customDomain, type HintReader, header, path, subdomain, type TenantHint
 export type { Identity, IdentityProvider } from './core/identity.ts'
 export { MemoryAuditTrail } from './core/memory-audit-trail.ts'
 export type { Isolation, Placement } from './core/placement.ts'
+export type { Plan } from './core/plans.ts'
 export {
   type Json,
   parseTenantId,
   parseTenantRef,
   parseTenantSlug,
   type Tenant,
+  type TenantFeatures,
   type TenantId,
   type TenantKeys,
   type TenantRef,
@@ -95,4 +97,4 @@ export type { IsolationLevel, StreamOptions, TenantTransaction, TransactionOptio
 export type { CacheEntry, CacheStore } from './resources/cache/cache.ts'
 export { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 export type { TenantCache } from './resources/cache/tenant-cache.ts'
-export { createTenancy, type PlanLimits, type RunOptions, type Tenancy, type TenancyOptions, type TenancyStats } from './tenancy.ts'
+export { createTenancy, type RunOptions, type Tenancy, type TenancyOptions, type TenancyStats } from './tenancy.ts'

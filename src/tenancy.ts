@@ -8,6 +8,8 @@ import { type Clock, systemClock } from './core/clock.ts'
 import { FairQueue, type FairQueueStats } from './core/fair-queue.ts'
 import type { FairQueueOptions } from './core/fair-queue-bounds.ts'
 import { mainPlacement } from './core/placement.ts'
+import { PlannedCatalog } from './core/planned-catalog.ts'
+import { type Plan, Plans } from './core/plans.ts'
 import type { SecretReader } from './core/secret-reader.ts'
 import type { TenantRef } from './core/tenant.ts'
 import { type AcrossTenantsOptions, createTenantContext, type TenantContext, TenantScope, type Trace } from './core/tenant-context.ts'
@@ -38,12 +40,6 @@ import type { StreamOptions, TenantTransaction, TransactionOptions } from './pos
 import type { CacheStore } from './resources/cache/cache.ts'
 import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 import { type TenantCache, TenantCaches } from './resources/cache/tenant-cache.ts'
-
-/** What a plan means for the queue. */
-export interface PlanLimits {
-  /** Share of the pool relative to other tenants. Default 1. */
-  readonly weight?: number | undefined
-}
 
 export interface TenancyOptions {
   /** URL of the gatekeeper's login: it reads the catalog and issues capabilities. */
@@ -80,8 +76,8 @@ export interface TenancyOptions {
   readonly secrets?: SecretReader | undefined
   /** Which migrations this version of the application serves; a tenant outside of them is refused by name. Default: any. */
   readonly serves?: ServedVersions | undefined
-  /** Limits by the name of the plan. */
-  readonly plans?: Readonly<Record<string, PlanLimits>> | undefined
+  /** What the plans mean, by name: weight, placement, features. */
+  readonly plans?: Readonly<Record<string, Plan>> | undefined
   /** Where cached values are kept. Default: this process's memory. */
   readonly cache?: CacheStore | undefined
   /** Where refusals and dangerous acts are recorded. Default: the catalog's database. */
@@ -368,7 +364,8 @@ async function join(
   const { clock, applicationName, reader, writer } = base
   const auditTrail = options.auditTrail ?? new PostgresAuditTrail(reader)
   const scope = new TenantScope(auditTrail)
-  const catalog = new PostgresCatalog({ reader, writer })
+  const plans = new Plans(options.plans)
+  const catalog = new PlannedCatalog(new PostgresCatalog({ reader, writer }), plans)
   const directory = await TenantDirectory.open({ catalog, clock, ttlMs: options.tenantTtlMs })
   const capabilities = new Capabilities({
     control: reader,
@@ -379,7 +376,6 @@ async function join(
   const { connectionsMax = 10, ownConnectionsMax = 4, ...poolOptions } = options.pool ?? {}
   const pool = new ConnectionPool({ connectionString: options.database, clock, applicationName, ...poolOptions })
   const queue = new FairQueue({ ...options.admission, slots: connectionsMax, clock })
-  const weights = new Map(Object.entries(options.plans ?? {}).map(([plan, limits]) => [plan, limits.weight ?? 1]))
   const databases = new OpenDatabases({
     main: { name: mainPlacement.database, holds: 'pooled', pool, queue, capabilities },
     reader,
@@ -402,7 +398,7 @@ async function join(
   const leases = new Leases({
     databases,
     clock,
-    weight: ({ tenant }) => weights.get(tenant.plan) ?? 1,
+    weight: ({ tenant }) => plans.weightOf(tenant.plan),
     statementTimeoutMs: options.statementTimeoutMs,
     onRefused: (id) => directory.invalidate(id),
   })

@@ -10,7 +10,8 @@ export async function openTenancy(site: Site, name: string): Promise<Tenancy> {
     catalog: site.urls.gatekeeper,
     database: site.urls.app,
     applicationName: name,
-    pool: { connectionsMax: site.connectionsMax },
+    secrets: { get: async (secret) => site.secrets?.[secret] },
+    pool: { connectionsMax: site.connectionsMax, ownConnectionsMax: site.connectionsMax },
     capabilityTtlMs: 3_600_000,
     tenantTtlMs: 3_600_000,
   })

@@ -34,7 +34,7 @@ export class MemoryCatalog implements Catalog {
     const id = checked.id ?? parseTenantId(uuidv7())
     if (this.#tenants.has(id)) throw new TenantExistsError('A tenant with this id exists already.')
     const now = new Date(this.#clock.now())
-    return this.#store({ ...checked, id, version: undefined, epoch: 1, createdAt: now, updatedAt: now })
+    return this.#store({ ...checked, ownFeatures: checked.features, id, version: undefined, epoch: 1, createdAt: now, updatedAt: now })
   }
 
   async update(id: TenantId, patch: TenantPatch, ifEpoch?: number): Promise<Tenant> {
@@ -45,7 +45,8 @@ export class MemoryCatalog implements Catalog {
     }
     const keys = keysWith(before.keys, checked.keys ?? {})
     const parentId = checked.parentId === undefined ? before.parentId : (checked.parentId ?? undefined)
-    return this.#store({ ...before, ...(checked as Partial<Tenant>), parentId, keys, ...this.#nextEpoch(before) })
+    const ownFeatures = checked.features ?? before.ownFeatures
+    return this.#store({ ...before, ...(checked as Partial<Tenant>), ownFeatures, parentId, keys, ...this.#nextEpoch(before) })
   }
 
   async setStatus(id: TenantId, status: TenantStatus): Promise<Tenant> {

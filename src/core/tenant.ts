@@ -30,6 +30,20 @@ export interface TenantKeys {
   readonly text?: string | undefined
 }
 
+/**
+ * The features that an application knows, and their types. Empty here: declare your own.
+ *
+ * @example
+ * ```ts
+ * declare module 'partywall' {
+ *   interface TenantFeatures { search: boolean; seats: number }
+ * }
+ * tenancy.current().tenant.features.seats // number | undefined
+ * ```
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: it is there to be merged with.
+export interface TenantFeatures {}
+
 /** A tenant, as the catalog has it. */
 export interface Tenant {
   readonly id: TenantId
@@ -44,7 +58,10 @@ export interface Tenant {
   /** The tenant above it. */
   readonly parentId: TenantId | undefined
   readonly status: TenantStatus
-  readonly features: Readonly<Record<string, Json>>
+  /** What the tenant has: the features of its plan, and before them its own. */
+  readonly features: Readonly<Partial<TenantFeatures>> & Readonly<Record<string, Json>>
+  /** Those that are set for this tenant alone. */
+  readonly ownFeatures: Readonly<Record<string, Json>>
   readonly settings: Readonly<Record<string, Json>>
   /** Host names of the tenant's own, lower-case, without a port. */
   readonly domains: readonly string[]

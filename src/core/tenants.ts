@@ -1,6 +1,6 @@
 // Tenants as the application sees them: found through the cache, changed through the catalog.
 
-import { InvalidInputError, TenantNotFoundError } from '../errors.ts'
+import { InvalidInputError, StaleTenantError, TenantNotFoundError } from '../errors.ts'
 import type { Actor } from './actor.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import type { Catalog, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from './catalog.ts'
@@ -43,6 +43,8 @@ export interface StatusChange {
   readonly reason: string
   readonly actor?: Actor | undefined
 }
+
+const featureAttemptsMax = 10
 
 /** The tenants of a tenancy. */
 export class Tenants {
@@ -106,6 +108,27 @@ export class Tenants {
     const tenant = await this.#catalog.update(await this.#idOf(ref), patch, ifEpoch)
     this.#directory.invalidate(tenant.id)
     return tenant
+  }
+
+  /**
+   * Sets features of this tenant alone, beside those that it has; null takes its own away, so that its plan's holds again. Every
+   * process learns of it at once.
+   *
+   * @throws {TenantNotFoundError} {@link InvalidInputError}
+   */
+  async setFeatures(ref: TenantRef, features: Readonly<Record<string, Json>>): Promise<Tenant> {
+    const id = await this.#idOf(ref)
+    for (let attempt = 1; ; attempt++) {
+      const tenant = await this.#catalog.find({ kind: 'id', id })
+      if (tenant === undefined) throw new TenantNotFoundError(`There is no tenant ${ref}.`)
+      const merged = Object.entries({ ...tenant.ownFeatures, ...features }).filter(([, value]) => value !== null)
+      try {
+        return await this.update(id, { features: Object.fromEntries(merged) }, tenant.epoch)
+      } catch (error) {
+        // Somebody else changed the tenant in between: what they set must not be lost.
+        if (!(error instanceof StaleTenantError) || attempt >= featureAttemptsMax) throw error
+      }
+    }
   }
 
   /**

@@ -294,6 +294,7 @@ function tenantOf(row: TenantRow): Tenant {
     parentId: (row.parent_id as TenantId | null) ?? undefined,
     status: row.status as TenantStatus,
     features: row.features,
+    ownFeatures: row.features,
     settings: row.settings,
     domains: row.domains,
     encryptionKeyId: row.encryption_key_id ?? undefined,

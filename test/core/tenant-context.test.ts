@@ -20,6 +20,7 @@ function tenantOf(name: string, number: number): Tenant {
     parentId: undefined,
     status: 'active',
     features: { search: true },
+    ownFeatures: { search: true },
     settings: { theme: { dark: true } },
     domains: [],
     encryptionKeyId: undefined,

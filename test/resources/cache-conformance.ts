@@ -27,6 +27,7 @@ export function contextOf(name: string, number: number, epoch = 1): TenantContex
     parentId: undefined,
     status: 'active',
     features: {},
+    ownFeatures: {},
     settings: {},
     domains: [],
     encryptionKeyId: undefined,

@@ -26,6 +26,7 @@ function tenant(digit: string, slug: string, status: TenantStatus = 'active'): T
     parentId: undefined,
     status,
     features: {},
+    ownFeatures: {},
     settings: {},
     domains: [`${slug}.example.org`],
     encryptionKeyId: undefined,
