@@ -1,7 +1,9 @@
 // A table of the tenant's, without SQL. Every statement carries the explicit tenant and runs behind the wall; nothing that comes
 // in as data can name a column that is not there, or touch the tenant's.
 
+import { LRUCache } from 'lru-cache'
 import { assertValue, type Condition, columnOf, type Filter, plainEntries, readFilter } from '../core/filter.ts'
+import type { Tenant } from '../core/tenant.ts'
 import type { TenantContext, TenantScope } from '../core/tenant-context.ts'
 import { tenantKey } from '../core/tenant-key.ts'
 import { ConfigurationError, InvalidInputError, RowNotFoundError } from '../errors.ts'
@@ -10,7 +12,7 @@ import type { Leases } from './lease.ts'
 import { explainDataError } from './repository-errors.ts'
 import { afterSql, cursorAfter, cursorColumns, orderSql, type PageRequest, readPage } from './repository-page.ts'
 import type { QueryResult } from './result.ts'
-import { quoted, readTableShape, type TableShape } from './table-shape.ts'
+import { quoted, type RunQuery, readTableShape, type TableShape } from './table-shape.ts'
 import { type TenantTransaction, transaction } from './transaction.ts'
 
 /** Which rows, in which order, and which of their columns. */
@@ -41,28 +43,33 @@ export interface RepositoryParts {
 /** Rows of one INSERT, and of one call. */
 const insertRowsMax = 100
 const createManyMax = 10_000
+/** Migrations whose shapes are remembered. */
+const shapesMax = 8
 
-/** A table's shape, read when it is first needed and shared by all repositories made from one. It is the same for all tenants. */
+/**
+ * A table's shape, read when it is first needed and shared by all repositories made from one. It is the same for all tenants of a
+ * migration: while a fleet is migrated there are two.
+ */
 class Shape {
   readonly #table: string
   readonly #tenantColumn: string
-  #shape: Promise<TableShape> | undefined
+  readonly #shapes = new LRUCache<string, Promise<TableShape>>({ max: shapesMax })
 
   constructor(table: string, tenantColumn: string) {
     this.#table = table
     this.#tenantColumn = tenantColumn
   }
 
-  get(run: (text: string, values: readonly unknown[]) => Promise<QueryResult<unknown>>): Promise<TableShape> {
-    if (this.#shape === undefined) {
-      const reading = readTableShape(run, this.#table, this.#tenantColumn)
-      this.#shape = reading
-      // A failure is told to those who wait, and not kept.
-      reading.catch(() => {
-        this.#shape = undefined
-      })
-    }
-    return this.#shape
+  get({ version = '' }: Tenant, run: RunQuery): Promise<TableShape> {
+    const known = this.#shapes.get(version)
+    if (known !== undefined) return known
+    const reading = readTableShape(run, this.#table, this.#tenantColumn)
+    this.#shapes.set(version, reading)
+    // A failure is not remembered.
+    reading.catch(() => {
+      this.#shapes.delete(version)
+    })
+    return reading
   }
 }
 
@@ -223,7 +230,7 @@ export class TenantRepository<T extends object> {
   /** The context, read before anything is awaited; and the table's shape. */
   async #begin(): Promise<{ readonly context: TenantContext; readonly shape: TableShape }> {
     const context = this.#context()
-    return { context, shape: await this.#shape.get((text, values) => this.#parts.leases.query(context, { text, values })) }
+    return { context, shape: await this.#shape.get(context.tenant, (text, values) => this.#parts.leases.query(context, { text, values })) }
   }
 
   #context(): TenantContext {

@@ -23,6 +23,17 @@ test('a tenant outside the migrations that the application serves is refused by 
   }
 })
 
+test('a repository reads a table anew when the tenant is at another migration', async (t) => {
+  const { tenancy, database } = await stage(t)
+  const notes = tenancy.repository<{ id: string; title: string; colour?: string }>('notes')
+  const first = () => tenancy.run('bob', async () => (await notes.findAll({ limit: 1 })).rows[0])
+  assert.ok(!('colour' in (await first())!))
+  await database.superuser.query(`alter table app.notes add column colour text not null default 'red'`)
+  await database.superuser.query(`update partywall.databases set version = '0002' where name = 'main'`)
+  await tenancy.tenants.update('bob', { name: 'Bob' })
+  assert.equal((await first())?.colour, 'red')
+})
+
 test('a tenant whose placement is being made is refused by name', async (t) => {
   const { tenancy, database } = await stage(t)
   await database.superuser.query(`update partywall.tenants set status = 'onboarding' where slug = 'carol'`)
