@@ -12,6 +12,9 @@ export function columns(rows: readonly (readonly string[])[]): readonly string[]
   )
 }
 
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1))
+const shortEscapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+/** What a terminal would obey (colours, the bell, the cursor) is shown in its place, as JSON escapes it. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (control) => shortEscapes[control] ?? `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -3,18 +3,20 @@
 import { userInfo } from 'node:os'
 import type { Actor } from '../core/actor.ts'
 import type { ApiKeys } from '../core/api-keys.ts'
-import type { AuditTrail } from '../core/audit-trail.ts'
+import type { AuditEvent, AuditTrail } from '../core/audit-trail.ts'
 import { systemClock } from '../core/clock.ts'
+import { parseTenantRef, type Tenant } from '../core/tenant.ts'
 import { TenantScope } from '../core/tenant-context.ts'
 import { TenantDirectory } from '../core/tenant-directory.ts'
 import { Tenants } from '../core/tenants.ts'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError, TenantNotFoundError } from '../errors.ts'
 import { PostgresApiKeys } from '../postgres/api-keys.ts'
 import { PostgresAuditTrail } from '../postgres/audit-trail.ts'
 import { Capabilities } from '../postgres/capabilities.ts'
 import { PostgresCatalog } from '../postgres/catalog.ts'
 import { ControlPool } from '../postgres/control-pool.ts'
-import type { Settings } from './settings.ts'
+import { readSettings, type Settings } from './settings.ts'
+import type { Terminal } from './verb.ts'
 
 export interface ControlPlane {
   readonly tenants: Tenants
@@ -23,6 +25,33 @@ export interface ControlPlane {
   readonly auditTrail: AuditTrail
   /** Who sits at the terminal, for the audit trail. */
   readonly actor: Actor
+  /** Keeps in the audit trail that the one at the terminal did this. */
+  record(done: Pick<AuditEvent, 'action' | 'tenantId'> & Partial<Pick<AuditEvent, 'reason' | 'details'>>): Promise<void>
+}
+
+/** What must be set up for `withCatalog` and for `withAdmin`, in the words of the help. */
+export const needsCatalog = 'PARTYWALL_CATALOG_URL, or a partywall dev that runs beside'
+export const needsAdmin = 'PARTYWALL_CATALOG_URL and PARTYWALL_ADMIN_URL, or a partywall dev that runs beside'
+
+/** Runs `fn` with the control plane open, to read it and to issue capabilities. */
+export async function withCatalog<T>(terminal: Terminal, fn: (plane: ControlPlane) => Promise<T>): Promise<T> {
+  return await withControlPlane(await readSettings(terminal), fn)
+}
+
+/**
+ * Runs `fn` with the control plane open, to change it.
+ *
+ * @throws {ConfigurationError} when the migrator's URL is missing.
+ */
+export async function withAdmin<T>(terminal: Terminal, fn: (plane: ControlPlane) => Promise<T>): Promise<T> {
+  return await withControlPlane(requireAdmin(await readSettings(terminal)), fn)
+}
+
+/** @throws {TenantNotFoundError} when the catalog does not know it. */
+export async function findTenant({ tenants }: ControlPlane, ref: string): Promise<Tenant> {
+  const found = await tenants.find(parseTenantRef(ref))
+  if (found === undefined) throw new TenantNotFoundError(`There is no tenant ${JSON.stringify(ref)}. See partywall tenant list.`)
+  return found
 }
 
 /** Runs `fn` with the control plane open. */
@@ -40,14 +69,16 @@ export async function withControlPlane<T>(settings: Settings, fn: (plane: Contro
     const capabilities = new Capabilities({ control: reader, clock: systemClock, issuedTo: 'partywall cli' })
     const tenants = new Tenants({ catalog, directory, auditTrail, scope: new TenantScope(auditTrail) })
     const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
-    return await fn({ tenants, apiKeys, capabilities, auditTrail, actor: { kind: 'staff', id: userInfo().username } })
+    const actor: Actor = { kind: 'staff', id: userInfo().username }
+    const record: ControlPlane['record'] = ({ reason, ...done }) =>
+      auditTrail.record({ ...done, outcome: 'allowed', actor, requestId: undefined, reason })
+    return await fn({ tenants, apiKeys, capabilities, auditTrail, actor, record })
   } finally {
     for (const close of closers) await close()
   }
 }
 
-/** @throws {ConfigurationError} when the migrator's URL is missing. */
-export function requireAdmin(settings: Settings): Settings {
+function requireAdmin(settings: Settings): Settings {
   if (settings.admin !== undefined) return settings
   throw new ConfigurationError(
     "This changes the catalog and needs the migrator's login. Set PARTYWALL_ADMIN_URL, as partywall init printed it.",

@@ -2,6 +2,7 @@
 // The program `partywall`: the real terminal around run.ts.
 
 import process from 'node:process'
+import { processTerminal } from './process-terminal.ts'
 import { runCli } from './run.ts'
 
 /** After so long, a second Ctrl-C means: now. npm passes the first one on a second time. */
@@ -35,10 +36,4 @@ function untilStopped(): Promise<void> {
   })
 }
 
-process.exitCode = await runCli(process.argv.slice(2), {
-  print: (line) => void process.stdout.write(`${line}\n`),
-  note: (line) => void process.stderr.write(`${line}\n`),
-  env: process.env,
-  cwd: process.cwd(),
-  untilStopped,
-})
+process.exitCode = await runCli(process.argv.slice(2), processTerminal(process, untilStopped))

@@ -1,81 +1,136 @@
-// The command line: finds the verb, parses its options, prints what went wrong and what to do about it.
+// The command line: finds the verb, lets commander read its words, and says what went wrong and what to do about it.
 
-import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { ConfigurationError, TenancyError } from '../errors.ts'
-import type { Terminal, Verb } from './verb.ts'
+import { readFileSync } from 'node:fs'
+import { CommanderError } from 'commander'
+import { systemClock } from '../core/clock.ts'
+import { AbortedError, ConfigurationError, TenancyError } from '../errors.ts'
+import { allVerbs } from './all-verbs.ts'
+import { printable } from './columns.ts'
+import { hasSwitch, parseVerb, refuseWords } from './command.ts'
+import { exitCodes } from './exit-codes.ts'
+import { openOutput } from './output.ts'
+import { openProgress } from './progress.ts'
+import type { Group, Invocation, Terminal, Verb } from './verb.ts'
 
-/** Loaded when it is called: `token` must not wait for what `dev` needs. */
-const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
-  dev: async () => (await import('./verbs/dev.ts')).dev,
-  init: async () => (await import('./verbs/init.ts')).init,
-  token: async () => (await import('./verbs/token.ts')).token,
-  tenant: async () => (await import('./verbs/tenant.ts')).tenant,
-  apikey: async () => (await import('./verbs/apikey.ts')).apikey,
-}
-
-/** Exit codes: done, failed, called wrongly. */
-export const exitCodes = Object.freeze({ done: 0, failed: 1, usage: 2 })
-
-const everyVerb = {
-  help: { type: 'boolean', short: 'h' },
-  verbose: { type: 'boolean' },
-} as const satisfies ParseArgsConfig['options']
-
-/** Runs one command. @returns its exit code. Never throws. */
-export async function runCli(argv: readonly string[], terminal: Terminal): Promise<number> {
-  const [name, ...rest] = argv
+/** Runs one command. @returns its exit code; see exit-codes.ts. Never throws. */
+export async function runCli(argv: readonly string[], terminal: Terminal, program: Group = allVerbs): Promise<number> {
+  const isJson = hasSwitch(argv, 'json')
+  const path = ['partywall']
+  const voice = isJson ? notesAsJson(terminal) : terminal
   try {
-    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-      const asked = rest[0] === undefined ? undefined : await load(rest[0])
-      terminal.print(asked?.usage ?? (await overview()))
-      return name === undefined ? exitCodes.usage : exitCodes.done
+    if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+      terminal.print(ownVersion())
+      return exitCodes.done
     }
-    const verb = await load(name)
-    const { positionals, values } = parse(rest, verb)
-    if (values['help'] === true) terminal.print(verb.usage)
-    else await verb.run({ args: positionals, flags: values, terminal })
-    return exitCodes.done
+    const { verb, words } = await find(program, wordsOf(argv), path, voice)
+    const { args, flags } = parseVerb(verb, path, words, voice)
+    const outcome = await call(verb, { args, flags, program } as Pick<Invocation, 'args' | 'flags' | 'program'>, voice, isJson)
+    return exitCodes[outcome]
   } catch (error) {
-    return explain(error, argv.includes('--verbose'), terminal)
+    return explain(error, { isVerbose: hasSwitch(argv, 'verbose'), isJson, path, terminal })
   }
 }
 
-async function load(name: string): Promise<Verb> {
-  const found = Object.hasOwn(verbs, name) ? verbs[name] : undefined
-  if (found === undefined) {
-    throw new ConfigurationError(`${JSON.stringify(name)} is not a verb. One of: ${Object.keys(verbs).join(', ')}. See partywall --help.`)
-  }
-  return await found()
+/** `partywall help tenant` is `partywall tenant --help`. */
+function wordsOf(argv: readonly string[]): readonly string[] {
+  return argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv
 }
 
-function parse(args: readonly string[], verb: Verb) {
+interface FoundVerb {
+  readonly verb: Verb
+  readonly words: readonly string[]
+}
+
+/** Appends to `path` what it recognises, so that an error can name the help to look at. */
+async function find(program: Group, argv: readonly string[], path: string[], terminal: Terminal): Promise<FoundVerb> {
+  let found: Group | Verb = program
+  let words = argv
+  while (found.kind === 'group') {
+    const [name = '', ...rest] = words
+    const load: (() => Promise<Verb | Group>) | undefined = Object.hasOwn(found.verbs, name) ? found.verbs[name] : undefined
+    if (load === undefined) return await refuseWords(found, path, words, terminal)
+    found = await load()
+    path.push(name)
+    words = rest
+  }
+  return { verb: found, words }
+}
+
+async function call(
+  verb: Verb,
+  called: Pick<Invocation, 'args' | 'flags' | 'program'>,
+  terminal: Terminal,
+  isJson: boolean,
+): Promise<keyof typeof exitCodes> {
+  let stop: AbortController | undefined
+  const progress = openProgress({ terminal, isJson, clock: systemClock })
   try {
-    return parseArgs({ args: [...args], options: { ...verb.options, ...everyVerb }, allowPositionals: true, strict: true }) as {
-      readonly positionals: readonly string[]
-      readonly values: Readonly<Record<string, string | boolean | undefined>>
+    const invocation: Invocation = {
+      ...called,
+      terminal,
+      progress,
+      output: openOutput(terminal, isJson),
+      get signal() {
+        if (stop === undefined) {
+          const controller = new AbortController()
+          stop = controller
+          void terminal.untilStopped().then(() => controller.abort(new AbortedError('Interrupted.')))
+        }
+        return stop.signal
+      },
     }
-  } catch (error) {
-    throw new ConfigurationError(`${(error as Error).message}\n\n${verb.usage}`, { cause: error })
+    return (await verb.run(invocation)) ?? 'done'
+  } finally {
+    progress.finish()
   }
 }
 
-async function overview(): Promise<string> {
-  const lines = await Promise.all(Object.entries(verbs).map(async ([name, get]) => `  ${name.padEnd(8)} ${(await get()).summary}`))
-  return [
-    'partywall <verb> [options]',
-    '',
-    ...lines,
-    '',
-    'partywall <verb> --help says more. With --verbose, errors come with their stack.',
-  ].join('\n')
+interface Explanation {
+  readonly isVerbose: boolean
+  readonly isJson: boolean
+  /** What was recognised of the command. */
+  readonly path: readonly string[]
+  readonly terminal: Terminal
 }
 
-function explain(error: unknown, isVerbose: boolean, terminal: Terminal): number {
+function explain(error: unknown, explanation: Explanation): number {
+  if (error instanceof CommanderError) return explainCall(error, explanation)
+  const { isVerbose, isJson, terminal } = explanation
   const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
-  terminal.note(`partywall: ${message}`)
-  if (error instanceof TenancyError && !(error instanceof ConfigurationError)) {
-    terminal.note(`  ${error.code}: docs/reference/errors.md says when it happens and what to do.`)
+  const code = error instanceof TenancyError ? error.code : undefined
+  if (isJson) {
+    terminal.note(printable(JSON.stringify({ kind: 'error', code, message, ...(isVerbose && { stack }) })))
+  } else {
+    terminal.note(`partywall: ${message}`)
+    if (code !== undefined && !(error instanceof ConfigurationError)) {
+      terminal.note(`  ${code}: docs/reference/errors.md says when it happens and what to do.`)
+    }
+    if (isVerbose && stack !== undefined) terminal.note(stack)
   }
-  if (isVerbose && stack !== undefined) terminal.note(stack)
+  if (error instanceof AbortedError) return exitCodes.interrupted
   return error instanceof ConfigurationError ? exitCodes.usage : exitCodes.failed
+}
+
+/** Help that was asked for has been printed. Everything else that commander throws is about how the command was written. */
+function explainCall(error: CommanderError, { isJson, path, terminal }: Explanation): number {
+  if (error.code === 'commander.helpDisplayed') return exitCodes.done
+  if (error.code === 'commander.help') return exitCodes.usage
+  const message = error.message
+    .replace(/^error: /, '')
+    .replace('unknown command', 'unknown verb')
+    .replaceAll('\n', ' ')
+  if (isJson) terminal.note(printable(JSON.stringify({ kind: 'error', code: ConfigurationError.code, message })))
+  else terminal.note(`partywall: ${printable(message)}\n  ${path.join(' ')} --help says how it is called.`)
+  return exitCodes.usage
+}
+
+/** Under --json both streams carry one object a line, so that a machine reads either without guessing. */
+function notesAsJson(terminal: Terminal): Terminal {
+  return { ...terminal, note: (message) => terminal.note(printable(JSON.stringify({ kind: 'note', message }))) }
+}
+
+/** This file is in src/cli/ or dist/cli/. */
+function ownVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  return version
 }

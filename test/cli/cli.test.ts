@@ -2,30 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { runCli } from '../../src/cli/run.ts'
-import type { Terminal } from '../../src/cli/verb.ts'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
 import { stage } from '../support/cast.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
+import { runOn } from '../support/terminal.ts'
 
-interface Ran {
-  readonly code: number
-  readonly out: readonly string[]
-  readonly err: string
-}
-
-async function run(env: Readonly<Record<string, string>>, ...argv: readonly string[]): Promise<Ran> {
-  const [out, err]: [string[], string[]] = [[], []]
-  const terminal: Terminal = {
-    print: (line) => out.push(line),
-    note: (line) => err.push(line),
-    env,
-    // Nobody's directory: no partywall dev runs beside.
-    cwd: '/',
-    untilStopped: () => Promise.resolve(),
-  }
-  return { code: await runCli(argv, terminal), out, err: err.join('\n') }
-}
+const run = (env: Readonly<Record<string, string>>, ...argv: readonly string[]) => runOn({ env }, argv)
 
 const urls = ({ urls: { gatekeeper, migrator } }: TestDatabase) => ({ PARTYWALL_CATALOG_URL: gatekeeper, PARTYWALL_ADMIN_URL: migrator })
 
@@ -51,7 +33,7 @@ test('a token is refused for tenants that are suspended or unknown, and for live
     [['token', 'dave'], 1, /PW_TENANT_SUSPENDED/],
     [['token', 'umbrella'], 1, /PW_TENANT_NOT_FOUND/],
     [['token', 'BOB'], 1, /PW_INVALID_TENANT_REF/],
-    [['token'], 2, /Name one tenant/],
+    [['token'], 2, /tenant/],
     [['token', 'bob', '--ttl', '0'], 2, /--ttl/],
     [['token', 'bob', '--ttl', '3601'], 2, /--ttl/],
     [['token', 'bob', '--ttl', '1e1'], 2, /--ttl/],
@@ -135,11 +117,6 @@ test('without a database the message says what to set; unknown verbs and options
   assert.equal((await run({}, 'constructor')).code, 2)
   assert.equal((await run({}, 'token', 'acme', '--force')).code, 2)
   assert.match((await run({}, '--help')).out.join('\n'), /token .*\n/)
-  for (const verb of ['dev', 'init', 'token', 'tenant', 'apikey']) {
-    const help = await run({}, verb, '--help')
-    assert.deepEqual([help.code, help.err], [0, ''])
-    assert.match(help.out[0]!, new RegExp(`^partywall ${verb}`))
-  }
 })
 
 test('a database that is not there is named as such', async () => {

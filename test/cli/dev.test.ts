@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Application, loadApplication } from '../../src/cli/dev/application.ts'
 import { startDevEnvironment } from '../../src/cli/dev/environment.ts'
-import { runCli } from '../../src/cli/run.ts'
 import { parseTenantRef } from '../../src/core/tenant.ts'
+import { runOn } from '../support/terminal.ts'
 
 const documents = () => loadApplication(new URL('../../examples/documents/src/application.ts', import.meta.url).pathname)
 /** Nothing of it needs to survive a crash of the machine. */
@@ -40,16 +40,9 @@ test('dev serves after the self-check, says where in a private file, keeps its d
         assert.deepEqual([answer.status, answer.headers.get('x-tenant-id')], [200, id])
       }
     }
-    const out: string[] = []
-    const terminal = {
-      print: (line: string) => out.push(line),
-      note: () => {},
-      env: {},
-      cwd: join(cwd, 'below'),
-      untilStopped: async () => {},
-    }
-    assert.equal(await runCli(['token', 'acme'], terminal), 0)
-    assert.match(out.join('|'), /^[0-9a-f-]{36}$/)
+    const ran = await runOn({ cwd: join(cwd, 'below') }, ['token', 'acme'])
+    assert.deepEqual([ran.code, ran.err], [0, ''])
+    assert.match(ran.out.join('|'), /^[0-9a-f-]{36}$/)
   } finally {
     await first.close()
   }

@@ -1,29 +1,29 @@
 // partywall dev: the application on a PostgreSQL of its own, with demo tenants, after a live self-check.
 
 import { resolve } from 'node:path'
-import { ConfigurationError } from '../../errors.ts'
 import { loadApplication } from '../dev/application.ts'
 import { type DevEnvironment, startDevEnvironment } from '../dev/environment.ts'
-import type { Verb } from '../verb.ts'
+import { verb } from '../verb.ts'
 
 const directoryDefault = '.partywall'
 
-const usage = `partywall dev --app <module> [--port <port>] [--host <host>] [--directory ${directoryDefault}]
-
-Runs an application for development: an embedded PostgreSQL, partywall, the application's migrations, three demo tenants,
-a self-check that really tries to cross the wall, and the service. Everything is kept in ${directoryDefault}/ between runs;
-delete it to start afresh. Ctrl-C stops it. While it runs, ${directoryDefault}/dev.json says where everything is.
-
-  --app   a module that exports name, migrations, probe, seed() and start(); see examples/documents/src/application.ts
-  --port  default: a free one`
-
-export const dev: Verb = {
+export const dev = verb({
   summary: 'Run an application with an embedded PostgreSQL and demo tenants',
-  usage,
-  options: { app: { type: 'string' }, port: { type: 'string' }, host: { type: 'string' }, directory: { type: 'string' } },
-  async run({ args, flags, terminal }) {
-    const { app, host, directory = directoryDefault } = flags as Record<string, string | undefined>
-    if (app === undefined || args.length > 0) throw new ConfigurationError('Name the application: partywall dev --app src/application.ts')
+  details: `An embedded PostgreSQL, partywall, the application's migrations, three demo tenants, a self-check that really tries to cross the wall, and the service. Everything is kept in ${directoryDefault}/ between runs; delete it to start afresh. Ctrl-C stops it. While it runs, ${directoryDefault}/dev.json says where everything is.`,
+  flags: {
+    app: {
+      kind: 'text',
+      value: 'module',
+      about: 'exports name, migrations, probe, seed() and start(): the documents example has one',
+      required: true,
+    },
+    port: { kind: 'number', min: 0, max: 65_535, about: 'where to serve (default: a free port)' },
+    host: { kind: 'text', about: 'where to serve (default: 127.0.0.1)' },
+    directory: { kind: 'text', about: 'where everything is kept', default: directoryDefault },
+  },
+  examples: ['partywall dev --app src/application.ts', 'partywall dev --app src/application.ts --port 3000'],
+  async run({ flags, output, terminal }) {
+    const { app, directory, host, port } = flags
     // From here on: a signal during the start stops what has been started, after that step.
     const stopped = terminal.untilStopped()
     const application = await loadApplication(resolve(terminal.cwd, app))
@@ -31,22 +31,15 @@ export const dev: Verb = {
       application,
       directory: resolve(terminal.cwd, directory),
       host,
-      port: readPort(flags['port']),
-      report: (line) => terminal.print(`  ${line}`),
+      port,
+      report: (line) => (output.isJson ? terminal.note(line) : terminal.print(`  ${line}`)),
     })
-    for (const line of greeting(environment, application.probe.collection)) terminal.print(line)
+    output.lines(greeting(environment, application.probe.collection), environment.description)
     await stopped
-    terminal.print('Stopping …')
+    if (!output.isJson) terminal.print('Stopping …')
     await environment.close()
   },
-}
-
-function readPort(given: string | boolean | undefined): number {
-  if (given === undefined) return 0
-  const port = Number(given)
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
-  throw new ConfigurationError(`--port is ${JSON.stringify(given)}; it must be a port, 0 to 65535.`)
-}
+})
 
 function greeting({ description, tenants, wall }: DevEnvironment, collection: string): readonly string[] {
   const { url } = description

@@ -1,48 +1,25 @@
 // partywall token: a capability for psql, BI tools and other languages.
 
-import { ConfigurationError } from '../../errors.ts'
-import { withControlPlane } from '../control-plane.ts'
-import { readSettings } from '../settings.ts'
-import type { Verb } from '../verb.ts'
+import { needsCatalog, withCatalog } from '../control-plane.ts'
+import { verb } from '../verb.ts'
 
-const ttlSecDefault = 60
-const ttlSecMax = 3_600
-
-export const token: Verb = {
+export const token = verb({
   summary: 'Print a short-lived capability of one tenant, for psql and other languages',
-  usage: `partywall token <tenant> [--ttl ${ttlSecDefault}]
-
-Prints a capability of the tenant (an id or a slug), and nothing else. In a transaction over the app's login,
+  details: `Prints the capability and nothing else. In a transaction over the app's login,
 
   begin; select partywall.bind('<capability>'); select … ; commit;
 
-sees that tenant's rows. It is a secret for as long as it lives: --ttl seconds, 1 to ${ttlSecMax}.
-Issuing is audited. Needs PARTYWALL_CATALOG_URL, or a partywall dev that runs beside.`,
-  options: { ttl: { type: 'string' } },
-  async run({ args, flags, terminal }) {
-    const [tenant, ...more] = args
-    if (tenant === undefined || more.length > 0) throw new ConfigurationError('Name one tenant: partywall token acme --ttl 60')
-    const ttlSec = readTtl(flags['ttl'])
-    const settings = await readSettings(terminal)
-    const handle = await withControlPlane(settings, async ({ tenants, capabilities, auditTrail, actor }) => {
-      const { id } = await tenants.get(tenant)
-      await auditTrail.record({
-        action: 'capability.issue',
-        outcome: 'allowed',
-        actor,
-        tenantId: id,
-        requestId: undefined,
-        reason: 'partywall token',
-      })
-      return (await capabilities.issue(id, ttlSec * 1_000)).handle
+sees that tenant's rows. It is a secret for as long as it lives. Issuing is audited. A suspended tenant gets none.`,
+  args: { tenant: 'its id or slug' },
+  flags: { ttl: { kind: 'number', value: 'seconds', about: 'its life', min: 1, max: 3_600, default: 60 } },
+  examples: ['partywall token acme', 'partywall token acme --ttl 600'],
+  needs: needsCatalog,
+  async run({ args, flags: { ttl }, output, terminal }) {
+    const { id, handle } = await withCatalog(terminal, async ({ tenants, capabilities, record }) => {
+      const tenant = await tenants.get(args.tenant)
+      await record({ action: 'capability.issue', tenantId: tenant.id, reason: 'partywall token' })
+      return { id: tenant.id, handle: (await capabilities.issue(tenant.id, ttl * 1_000)).handle }
     })
-    terminal.print(handle)
+    output.value(handle, { tenant: id, capability: handle, ttlSec: ttl })
   },
-}
-
-function readTtl(given: string | boolean | undefined): number {
-  const text = given === undefined ? String(ttlSecDefault) : String(given)
-  const ttlSec = Number(text)
-  if (/^[0-9]{1,4}$/.test(text) && ttlSec >= 1 && ttlSec <= ttlSecMax) return ttlSec
-  throw new ConfigurationError(`--ttl is ${JSON.stringify(text)}; it must be a whole number of seconds, 1 to ${ttlSecMax}.`)
-}
+})
