@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { ConfigurationError } from '../errors.ts'
 import { type ControlConnection, ControlPool } from './control-pool.ts'
+import { loginSearchPath } from './roles.ts'
 
 export interface MigrationOptions {
   /** URL of the migrator's login. */
@@ -69,6 +70,8 @@ async function applyOnce(connection: ControlConnection, file: string, text: stri
   if (before !== undefined) {
     throw new ConfigurationError(`${file} was applied with another content. Put it back as it was, and write a new file for the change.`)
   }
+  // Names without a schema are the application's: the same file serves every placement.
+  await connection.query(`set local search_path = ${loginSearchPath}`)
   await connection.query(text)
   await connection.query('insert into partywall.app_migrations (file, sha256) values ($1, $2)', [file, sha256])
   return true

@@ -1,7 +1,5 @@
 // The application that `partywall dev` runs: a module with a few exports.
 
-import { readFileSync } from 'node:fs'
-import { registerHooks } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { IdentityProvider } from '../../core/identity.ts'
@@ -9,6 +7,7 @@ import type { Tenant } from '../../core/tenant.ts'
 import { ConfigurationError } from '../../errors.ts'
 import type { Tenancy } from '../../tenancy.ts'
 import type { WallProbe } from '../../testing/wall-stage.ts'
+import { shareOwnCopy } from '../own-copy.ts'
 
 /** What the module exports. */
 export interface Application {
@@ -36,7 +35,7 @@ export interface RunningApplication {
 
 /** @throws {ConfigurationError} when there is no such module, or it lacks an export. */
 export async function loadApplication(file: string): Promise<Application> {
-  shareOurselves()
+  shareOwnCopy()
   const url = pathToFileURL(resolve(file)).href
   const found = (await import(url).catch((error: Error) => {
     throw new ConfigurationError(`The application ${file} cannot be loaded: ${error.message}`, { cause: error })
@@ -52,27 +51,4 @@ export async function loadApplication(file: string): Promise<Application> {
     )
   }
   return found as Application
-}
-
-/** Our package's root: this file is in src/cli/dev/ or dist/cli/dev/. */
-const root = new URL('../../../', import.meta.url)
-const isSource = import.meta.url.endsWith('.ts')
-let isShared = false
-
-/**
- * The application's `partywall` is the one that runs it. A second copy would have a context and error classes of its own,
- * in which neither recognises the other's. From a clone of the repository it is the source, so that nothing needs a build.
- */
-function shareOurselves(): void {
-  if (isShared) return
-  isShared = true
-  const { exports } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { exports: Record<string, { default?: string }> }
-  registerHooks({
-    resolve(specifier, context, next) {
-      const entry = /^partywall(\/.*)?$/.test(specifier) ? exports[`.${specifier.slice('partywall'.length)}`]?.default : undefined
-      if (entry === undefined) return next(specifier, context)
-      const file = isSource ? entry.replace(/^\.\/dist\/(.*)\.js$/, './src/$1.ts') : entry
-      return next(new URL(file, root).href, context)
-    },
-  })
 }

@@ -2,6 +2,7 @@
 // the service. What opens also closes, in the opposite order, also when a later step fails.
 
 import { resolve } from 'node:path'
+import type { PartywallConfig } from '../../config.ts'
 import type { IdentityProvider } from '../../core/identity.ts'
 import { WallBreachedError } from '../../errors.ts'
 import { apiKey } from '../../identity/api-key.ts'
@@ -26,6 +27,8 @@ export interface DevOptions {
   readonly host?: string | undefined
   /** Default: any free one. */
   readonly port?: number | undefined
+  /** Plans of the application, beside those of the demonstration. */
+  readonly plans?: PartywallConfig['plans']
   /** Told of each step. */
   readonly report?: ((line: string) => void) | undefined
   /** Settings of the database server; see EmbeddedServerOptions. */
@@ -66,7 +69,7 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
       catalog: urls.gatekeeper,
       database: urls.app,
       admin: urls.admin,
-      plans,
+      plans: { ...plans, ...options.plans },
       applicationName: application.name,
     })
     closers.push(() => tenancy.close())

@@ -1,6 +1,7 @@
 // partywall dev: the application on a PostgreSQL of its own, with demo tenants, after a live self-check.
 
 import { resolve } from 'node:path'
+import { findConfig } from '../config-file.ts'
 import { loadApplication } from '../dev/application.ts'
 import { type DevEnvironment, startDevEnvironment } from '../dev/environment.ts'
 import { verb } from '../verb.ts'
@@ -27,11 +28,13 @@ export const dev = verb({
     // From here on: a signal during the start stops what has been started, after that step.
     const stopped = terminal.untilStopped()
     const application = await loadApplication(resolve(terminal.cwd, app))
+    const plans = (await findConfig(terminal.cwd))?.config.plans
     const environment = await startDevEnvironment({
       application,
       directory: resolve(terminal.cwd, directory),
       host,
       port,
+      plans,
       report: (line) => (output.isJson ? terminal.note(line) : terminal.print(`  ${line}`)),
     })
     output.lines(greeting(environment, application.probe.collection), environment.description)

@@ -11,7 +11,7 @@ export const list = verb({
   summary: 'List tenants',
   flags: {
     plan: { kind: 'text', about: 'only those on this plan' },
-    status: { kind: 'choice', of: ['active', 'suspended', 'offboarding'], about: 'only those in this state' },
+    status: { kind: 'choice', of: ['onboarding', 'active', 'suspended', 'offboarding'], about: 'only those in this state' },
   },
   examples: ['partywall tenant list', 'partywall tenant list --plan enterprise --json'],
   needs: needsCatalog,

@@ -1,0 +1,90 @@
+// partywall.config.ts: what the command line knows of an application. The service itself takes its options where it is made.
+
+import { type Isolation, isolations } from './core/placement.ts'
+import type { Json } from './core/tenant.ts'
+import { ConfigurationError } from './errors.ts'
+
+/** What a plan gives to its tenants. */
+export interface PlanConfig {
+  /** Share of the pool relative to other tenants. Default 1. */
+  readonly weight?: number | undefined
+  /** Where a new tenant of this plan lives. Default `pooled`. */
+  readonly placement?: Isolation | undefined
+  /** Features of its tenants, unless the tenant's own say otherwise. */
+  readonly features?: Readonly<Record<string, Json>> | undefined
+}
+
+/** The content of `partywall.config.ts`. */
+export interface PartywallConfig {
+  /** Directory of numbered SQL files, from the folder of the configuration. Default `migrations`. */
+  readonly migrations?: string | undefined
+  /** By the plan's name. */
+  readonly plans?: Readonly<Record<string, PlanConfig>> | undefined
+}
+
+/**
+ * Gives a configuration its type. The command line checks it when it loads the file.
+ *
+ * @example
+ * ```ts
+ * import { defineConfig } from 'partywall'
+ *
+ * export default defineConfig({
+ *   migrations: 'migrations',
+ *   plans: { team: { weight: 2 }, enterprise: { weight: 4, placement: 'database', features: { sso: true } } },
+ * })
+ * ```
+ */
+export function defineConfig(config: PartywallConfig): PartywallConfig {
+  return config
+}
+
+type Check = (value: unknown, path: string) => void
+
+/** A key that the type has and these have not does not compile, and the other way round. */
+const configChecks = { migrations: checkText, plans: checkPlans } satisfies Record<keyof PartywallConfig, Check>
+const planChecks = { weight: checkWeight, placement: checkIsolation, features: checkObject } satisfies Record<keyof PlanConfig, Check>
+
+/**
+ * Reads what a configuration file exports.
+ *
+ * @throws {ConfigurationError} which names the key that is unknown or has a wrong value.
+ */
+export function readConfig(value: unknown, file: string): PartywallConfig {
+  checkKeys(value, file, configChecks)
+  return value as PartywallConfig
+}
+
+function checkKeys(value: unknown, path: string, checks: Readonly<Record<string, Check>>): void {
+  checkObject(value, path)
+  for (const [key, given] of Object.entries(value as object)) {
+    const check = Object.hasOwn(checks, key) ? checks[key] : undefined
+    if (check === undefined) {
+      throw new ConfigurationError(`${path}: there is no ${JSON.stringify(key)}. It may have ${Object.keys(checks).join(', ')}.`)
+    }
+    if (given !== undefined) check(given, `${path}: ${key}`)
+  }
+}
+
+function checkPlans(value: unknown, path: string): void {
+  checkObject(value, path)
+  for (const [name, plan] of Object.entries(value as object)) checkKeys(plan, `${path}.${name}`, planChecks)
+}
+
+function checkObject(value: unknown, path: string): void {
+  const isPlain = typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (!isPlain) throw new ConfigurationError(`${path} must be an object.`)
+}
+
+function checkText(value: unknown, path: string): void {
+  if (typeof value !== 'string' || value === '') throw new ConfigurationError(`${path} must be a text.`)
+}
+
+function checkWeight(value: unknown, path: string): void {
+  const isWeight = typeof value === 'number' && Number.isFinite(value) && value > 0
+  if (!isWeight) throw new ConfigurationError(`${path} must be a number above 0.`)
+}
+
+function checkIsolation(value: unknown, path: string): void {
+  if (!isolations.some((isolation) => isolation === value)) throw new ConfigurationError(`${path} must be one of ${isolations.join(', ')}.`)
+}
