@@ -3,7 +3,14 @@
 import type { Terminal } from './verb.ts'
 
 /** What of `process` it needs. */
-type OwnProcess = Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr' | 'env' | 'cwd' | 'exit'>
+interface OwnProcess {
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+  readonly env: Terminal['env']
+  cwd(): string
+  exit(code: number): void
+}
 
 const columnsDefault = 80
 /** To the start of the line, and nothing behind it. */
@@ -25,7 +32,8 @@ export function processTerminal({ stdin, stdout, stderr, env, cwd, exit }: OwnPr
   }
   // `partywall tenant list | head -1` has read enough: that is no failure of ours, and nothing more needs to be said.
   stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') exit(0)
+    if (error.code !== 'EPIPE') throw error
+    exit(0)
   })
   return {
     print: (line) => write(stdout, line),

@@ -106,7 +106,7 @@ test('init says what it would do, then does it, and prints new passwords once', 
   const done = await run({}, 'init', database.urls.superuser)
   // The logins exist, with passwords that a running application may depend on: none is changed, and so none is printed.
   assert.deepEqual([done.code, done.out], [0, []])
-  assert.match((await run({}, 'init')).err, /Give the URL/)
+  assert.match((await run({}, 'init', 'app')).err, /Give the URL/)
 })
 
 test('without a database the message says what to set; unknown verbs and options are refused; help is there', async () => {

@@ -56,7 +56,7 @@ test('what was mistyped gets a suggestion, on stderr and with the code for a wro
   for (const [argv, says] of [
     [['tenat', 'list'], /unknown verb 'tenat' \(Did you mean tenant\?\)\n {2}partywall --help/],
     [['tenant', 'suspnd', 'acme'], /Did you mean suspend\?\)\n {2}partywall tenant --help/],
-    [['tenant', 'suspend', 'acme', '--reson', 'x'], /Did you mean --reason\?/],
+    [['tenant', 'list', '--plna', 'x'], /Did you mean --plan\?/],
     [['tenant', 'list', '--status', 'gone'], /Allowed choices are onboarding, active/],
     [['tenant', 'suspend', 'acme', '--reason', ' '], /must say something/],
     [['tenant', 'show', 'acme', 'globex'], /too many arguments/],
