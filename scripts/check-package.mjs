@@ -3,7 +3,7 @@
 // Needs `npm run build` first.
 
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -17,10 +17,19 @@ try {
   run(bin('publint'), ['run', '--strict', tarball])
   install(tarball)
   for (const moduleResolution of ['nodenext', 'bundler']) typecheck(moduleResolution)
+  makeProject()
   await runProgram()
   console.log('check-package: the tarball installs, type-checks and runs.')
 } finally {
   rmSync(project, { recursive: true, force: true })
+}
+
+/** What `partywall init` makes type-checks against what is packed. */
+function makeProject() {
+  const made = join(project, 'made')
+  mkdirSync(made)
+  run(join(project, 'node_modules', '.bin', 'partywall'), ['init'], made, { PARTYWALL_SUPERUSER_URL: '' })
+  run(bin('tsc'), [], made)
 }
 
 /** On a real server, set up by the packed command line. */

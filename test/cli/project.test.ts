@@ -104,8 +104,8 @@ test('who sits at a terminal is asked, and Ctrl-C is an answer', async (t) => {
     await writeFile(join(cwd, 'README.md'), 'mine')
     const input = new PassThrough()
     const output = new PassThrough()
-    // The question is on the screen: now it is answered.
-    output.once('data', () => input.write(keys))
+    // Once the question is on the screen, and the code that drew it is at rest, it is answered.
+    output.on('data', (drawn: Buffer) => drawn.includes('Yes') && setImmediate(() => input.write(keys)))
     const ran = await runOn({ cwd, isTerminal: true, interactive: { input, output } }, ['init'])
     assert.deepEqual([ran.code, (await readdir(cwd)).includes('package.json')], [code, isMade], JSON.stringify(keys))
   }
