@@ -1,25 +1,14 @@
 // partywall.config.ts: what the command line knows of an application. The service itself takes its options where it is made.
 
-import { type Isolation, isolations } from './core/placement.ts'
-import type { Json } from './core/tenant.ts'
+import { type Plan, Plans } from './core/plans.ts'
 import { ConfigurationError } from './errors.ts'
-
-/** What a plan gives to its tenants. */
-export interface PlanConfig {
-  /** Share of the pool relative to other tenants. Default 1. */
-  readonly weight?: number | undefined
-  /** Where a new tenant of this plan lives. Default `pooled`. */
-  readonly placement?: Isolation | undefined
-  /** Features of its tenants, unless the tenant's own say otherwise. */
-  readonly features?: Readonly<Record<string, Json>> | undefined
-}
 
 /** The content of `partywall.config.ts`. */
 export interface PartywallConfig {
   /** Directory of numbered SQL files, from the folder of the configuration. Default `migrations`. */
   readonly migrations?: string | undefined
   /** By the plan's name. */
-  readonly plans?: Readonly<Record<string, PlanConfig>> | undefined
+  readonly plans?: Readonly<Record<string, Plan>> | undefined
 }
 
 /**
@@ -43,7 +32,8 @@ type Check = (value: unknown, path: string) => void
 
 /** A key that the type has and these have not does not compile, and the other way round. */
 const configChecks = { migrations: checkText, plans: checkPlans } satisfies Record<keyof PartywallConfig, Check>
-const planChecks = { weight: checkWeight, placement: checkIsolation, features: checkObject } satisfies Record<keyof PlanConfig, Check>
+/** Weights and placements are judged by the plans themselves. */
+const planChecks = { weight: () => {}, placement: () => {}, features: checkObject } satisfies Record<keyof Plan, Check>
 
 /**
  * Reads what a configuration file exports.
@@ -69,6 +59,7 @@ function checkKeys(value: unknown, path: string, checks: Readonly<Record<string,
 function checkPlans(value: unknown, path: string): void {
   checkObject(value, path)
   for (const [name, plan] of Object.entries(value as object)) checkKeys(plan, `${path}.${name}`, planChecks)
+  new Plans(value as Readonly<Record<string, Plan>>)
 }
 
 function checkObject(value: unknown, path: string): void {
@@ -78,13 +69,4 @@ function checkObject(value: unknown, path: string): void {
 
 function checkText(value: unknown, path: string): void {
   if (typeof value !== 'string' || value === '') throw new ConfigurationError(`${path} must be a text.`)
-}
-
-function checkWeight(value: unknown, path: string): void {
-  const isWeight = typeof value === 'number' && Number.isFinite(value) && value > 0
-  if (!isWeight) throw new ConfigurationError(`${path} must be a number above 0.`)
-}
-
-function checkIsolation(value: unknown, path: string): void {
-  if (!isolations.some((isolation) => isolation === value)) throw new ConfigurationError(`${path} must be one of ${isolations.join(', ')}.`)
 }

@@ -1,6 +1,6 @@
 // The public API, by name. Doors for frameworks and identities have entries of their own: partywall/fastify, partywall/identity.
 
-export { defineConfig, type PartywallConfig, type PlanConfig } from './config.ts'
+export { defineConfig, type PartywallConfig } from './config.ts'
 export type { Actor } from './core/actor.ts'
 export type { ApiKey, ApiKeys } from './core/api-keys.ts'
 export type { AuditEvent, AuditTrail } from './core/audit-trail.ts'

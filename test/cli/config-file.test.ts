@@ -40,8 +40,8 @@ test('what nobody knows is refused by its name, and so is a value of the wrong k
   for (const [text, says] of [
     ['{ migration: "sql" }', /partywall\.config\.js: there is no "migration"\. It may have migrations, plans/],
     ['{ plans: { team: { wieght: 2 } } }', /plans\.team: there is no "wieght"/],
-    ['{ plans: { team: { weight: 0 } } }', /weight must be a number above 0/],
-    ['{ plans: { team: { placement: "shared" } } }', /placement must be one of pooled, schema, database, server/],
+    ['{ plans: { team: { weight: 0 } } }', /plans\.team\.weight is 0/],
+    ['{ plans: { team: { placement: "shared" } } }', /plans\.team\.placement is "shared"; it may be pooled, schema/],
     ['{ plans: { team: { features: [] } } }', /features must be an object/],
     ['{ plans: [] }', /plans must be an object/],
     ['{ migrations: 7 }', /migrations must be a text/],

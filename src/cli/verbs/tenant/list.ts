@@ -21,6 +21,7 @@ export const list = verb({
         SLUG: (row) => row.slug,
         STATUS: (row) => row.status,
         PLAN: (row) => row.plan,
+        PLACEMENT: (row) => row.placement.isolation,
         REGION: (row) => row.region,
         ID: (row) => row.id,
         NAME: (row) => row.name,
