@@ -10,8 +10,8 @@ interface Manifest {
   readonly peerDependencies: Readonly<Record<string, string>>
 }
 
-/** Spelled once; and the texts below must not read like imports of ours. */
-const routesFile = 'note-routes.ts'
+/** From src/application.ts. Apart, since whoever reads our imports would take it for one of this file. */
+const routesModule = './note-routes.ts'
 
 /** @param name of the package and of its database: lower-case letters, digits and dashes. @returns text by path. */
 export function projectFiles(name: string): Readonly<Record<string, string>> {
@@ -21,7 +21,7 @@ export function projectFiles(name: string): Readonly<Record<string, string>> {
     'partywall.config.ts': configText,
     'migrations/0001-first.sql': migrationText,
     'src/application.ts': applicationText(name),
-    [`src/${routesFile}`]: routesText,
+    'src/note-routes.ts': routesText,
     '.gitignore': 'node_modules\n.env\n.partywall/\n',
     '.env.example': environmentText,
   }
@@ -176,7 +176,7 @@ function applicationText(name: string): string {
 import Fastify from 'fastify'
 import { header, type IdentityProvider, subdomain, type Tenancy, type Tenant } from 'partywall'
 import { frameworkErrors, logSerializers, tenancyPlugin } from 'partywall/fastify'
-import { noteRoutes } from './${routesFile}'
+import { noteRoutes } from '${routesModule}'
 
 export const name = '${name}'
 
