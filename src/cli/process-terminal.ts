@@ -41,7 +41,8 @@ export function processTerminal({ stdin, stdout, stderr, env, cwd, exit }: OwnPr
     draw,
     isTerminal,
     get columns() {
-      return stderr.columns ?? columnsDefault
+      // A terminal that does not know its size says 0.
+      return stderr.columns || columnsDefault
     },
     interactive: isTerminal && stdin.isTTY === true && !env['CI'] ? { input: stdin, output: stdout } : undefined,
     env,
