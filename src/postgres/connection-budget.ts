@@ -129,7 +129,10 @@ export class ConnectionBudget {
   opened(account: PermitAccount, { server }: Opening): void {
     server.health.succeeded()
     this.#doneOpening(account, server)
-    if (this.#line.wanted > 0) this.#dispatch()
+    if (this.#line.wanted === 0) return
+    this.#dispatch()
+    // Whoever wanted it may be served already, or gone: then it is idle, and others wait.
+    this.#lookSoon()
   }
 
   /** The attempt failed, and its socket is closed. Whether the server is to blame decides whether others try it. */
