@@ -53,6 +53,9 @@ export interface ConnectionConfig {
 /** How long a server may take to close a connection that we have ended, before it is cut. */
 export const closeTimeoutMs = 1_000
 
+const cancelsMax = 4
+const cancelEveryMs = 100
+
 /** Fills a flush with messages and says what answers to expect. */
 export type BuildFlush = (writer: FlushWriter) => readonly FlushStep[]
 
@@ -254,8 +257,16 @@ export class Connection {
     this.#break(reason)
     // The server closes its end when its process is gone: until then the connection counts. A server that is silent is cut.
     this.#client.connection.stream.end()
-    void this.closed()
-    if (wasBusy && processID !== null && secretKey !== null) await sendCancel(this.#config.client, processID, secretKey)
+    let isClosed = false
+    const closed = this.closed().then(() => {
+      isClosed = true
+    })
+    if (!wasBusy || processID === null || secretKey === null) return
+    // A cancel that comes before the statement has begun cancels nothing, so it is repeated until the session is over.
+    for (let sent = 0; sent < cancelsMax && !isClosed; sent += 1) {
+      await sendCancel(this.#config.client, processID, secretKey)
+      await Promise.race([closed, pause(cancelEveryMs)])
+    }
   }
 
   destroy(): void {
@@ -409,4 +420,8 @@ export function isStalePlan(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code } = error as { code?: unknown }
   return (code === '0A000' && /cached plan must not change result type/.test(error.message)) || code === '26000'
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref())
 }
