@@ -6,6 +6,8 @@
 //  2. A connection that comes back is closed when its pool has more than its share: the budget divided by the pools in demand.
 //  3. Or when a pool without any has waited longer than a quantum: one that is always busy must not keep its permit for ever.
 //  4. Otherwise one waits, bounded in number and in time.
+// While many pools share the budget, a few permits are kept free by (1) beforehand: the next one to come need not wait for a
+// connection to be closed.
 // Connecting takes milliseconds, so a quantum is many of them: permits that wander faster than they are used serve nobody.
 //
 // A pool that is not used is not known here, and has no timer: one sweeper for all closes what was idle for too long.
@@ -40,6 +42,9 @@ export interface ConnectionBudgetStats {
 }
 
 const sweepEveryMs = 30_000
+/** Permits kept free while more pools than half of the permits have connections: one of so many, and no more than so many. */
+const spareEvery = 16
+const sparesMax = 2
 const watchEveryMs = 100
 /** An attempt to connect that lasts longer is given up when a pool of another server waits for its permit. */
 const openingPatienceMs = 1_000
@@ -187,6 +192,18 @@ export class ConnectionBudget {
       }
     }
     this.#setWatch(this.#line.wanted > 0)
+    if (this.#line.wanted === 0) this.#spare()
+  }
+
+  /** Closes what is coldest before anybody asks. */
+  #spare(): void {
+    if (this.#holders.size * 2 <= this.connectionsMax) return
+    const spares = Math.min(sparesMax, Math.floor(this.connectionsMax / spareEvery))
+    while (this.#free + this.#closing < spares) {
+      const coldest = this.#coldest()
+      if (coldest === undefined) return
+      coldest.pool.closeColdest()
+    }
   }
 
   #grant(account: PermitAccount): void {

@@ -235,3 +235,24 @@ test('a server that is frozen gives its permit back after a bound', async (t) =>
   await use(other)
   assert.deepEqual([frozen.size, other.size, budget.stats().inUse], [0, 1, 1])
 })
+
+test('a cancel that overtakes its statement is repeated: no session outlives its permit', async (t) => {
+  const database = await testDatabase(t)
+  const wire = await TcpProxy.start(t, database.urls.app)
+  const { budget, pool } = budgetOf(t, 1)
+  const wired = pool(wire.url)
+  const connection = await wired.take()
+  wire.freeze()
+  const cut = run(connection, 'select pg_sleep(60)').catch((error: unknown) => error)
+  void connection.cancelAndDestroy(new AbortedError('cut'))
+  while (wire.open < 2) await nextTurn()
+  while (wire.open > 1) await nextTurn()
+  wire.thaw()
+  wired.give(connection)
+  assert.ok((await cut) instanceof AbortedError)
+  while (budget.stats().inUse > 0) await nextTurn()
+  const open = await database.superuser.query(
+    `select from pg_catalog.pg_stat_activity where datname = current_database() and usename = 'partywall_app'`,
+  )
+  assert.equal(open.length, 0)
+})

@@ -68,6 +68,30 @@ describe('a budget', () => {
     assert.equal(budget.stats().inUse, 3)
   })
 
+  test('that many pools share keeps a few permits free: the next one need not wait for a goodbye', async () => {
+    const { pool, server, budget } = stage(32)
+    const crowd = Array.from({ length: 40 }, (_, index) => pool(`p${index}`))
+    for (const each of crowd) {
+      each.give(await each.take())
+      await turns(2)
+    }
+    assert.equal(budget.stats().inUse, 30)
+    server.isSlow = true
+    const next = observe(pool('next').take())
+    await turns()
+    assert.deepEqual([server.pending, server.open], [1, 31], 'an attempt, and nothing that must be closed before it')
+    assert.equal(next.error, undefined)
+  })
+
+  test('of one busy pool keeps none free', async () => {
+    const { pool, budget } = stage(32)
+    const busy = pool('busy')
+    const held = await Promise.all(Array.from({ length: 32 }, () => busy.take()))
+    for (const connection of held) busy.give(connection)
+    await turns()
+    assert.equal(budget.stats().inUse, 32)
+  })
+
   test('counts a connection until its socket is closed', async () => {
     const { pool, server, budget } = stage(1)
     const [a, b] = [pool('a'), pool('b')]
@@ -377,6 +401,32 @@ describe('a pool', () => {
     pass(250)
     assert.ok(await a.take())
     assert.equal(server.open, 1)
+  })
+
+  test('whose call gives up while its credentials are on trial lets the next one try', async () => {
+    const { pool, clock } = stage(1)
+    let asked = 0
+    const a = pool('a', {
+      connectionString: undefined,
+      credentials: async () => {
+        asked += 1
+        if (asked === 1) throw new Error('sealed')
+        return { connectionString: 'postgres://app@good.test/a' }
+      },
+    })
+    await assert.rejects(a.take(), { code: 'PW_DATABASE_UNAVAILABLE' })
+    clock.advance(250)
+    const b = pool('b')
+    const held = await b.take()
+    const stop = new AbortController()
+    const trial = observe(a.take(stop.signal))
+    await turns()
+    await assert.rejects(a.take(), { code: 'PW_DATABASE_UNAVAILABLE' })
+    stop.abort()
+    await turns()
+    assert.ok(trial.error instanceof AbortedError)
+    b.discard(held)
+    assert.ok(await a.take())
   })
 
   test('takes a connection string or credentials', () => {
