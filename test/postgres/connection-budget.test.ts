@@ -85,11 +85,12 @@ describe('a budget', () => {
 
   test('of one busy pool keeps none free', async () => {
     const { pool, budget } = stage(32)
-    const busy = pool('busy')
-    const held = await Promise.all(Array.from({ length: 32 }, () => busy.take()))
+    const [busy, other] = [pool('busy'), pool('other')]
+    const held = await Promise.all(Array.from({ length: 31 }, () => busy.take()))
     for (const connection of held) busy.give(connection)
+    await other.take()
     await turns()
-    assert.equal(budget.stats().inUse, 32)
+    assert.deepEqual([busy.size, budget.stats().inUse], [31, 32])
   })
 
   test('counts a connection until its socket is closed', async () => {
