@@ -6,10 +6,11 @@ import { connect, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { systemClock } from '../../src/core/clock.ts'
+import { sharedSchema } from '../../src/core/placement.ts'
 import { AbortedError } from '../../src/errors.ts'
 import type { Connection } from '../../src/postgres/connection.ts'
 import { ConnectionBudget } from '../../src/postgres/connection-budget.ts'
-import { writeStatement } from '../../src/postgres/lease.ts'
+import { ownStep } from '../../src/postgres/flush.ts'
 import { ConnectionPool, type ConnectionPoolOptions } from '../../src/postgres/pool.ts'
 import { toWireValues } from '../../src/postgres/wire.ts'
 import { testDatabase } from '../support/database.ts'
@@ -17,11 +18,15 @@ import { TcpProxy } from '../support/proxy.ts'
 
 const clock = systemClock
 
-function run(connection: Connection, text: string): Promise<unknown> {
+function run(connection: Connection, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     connection.send(
-      (writer) => [writeStatement(writer, connection, { text }, toWireValues([]))],
-      (error, flush) => (error === undefined ? resolve(flush?.result?.rows) : reject(error)),
+      (writer) => {
+        writer.bind('', connection.prepare(writer, text, sharedSchema).name, toWireValues([]))
+        writer.executeAndSync()
+        return [ownStep]
+      },
+      (error) => (error === undefined ? resolve() : reject(error)),
     )
   })
 }
