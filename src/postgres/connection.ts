@@ -30,9 +30,12 @@ export interface Prepared {
 interface Internals {
   readonly connection: {
     readonly stream: {
+      readonly closed: boolean
       write(buffer: Buffer): boolean
-      destroy(): void
+      end(): void
+      destroy(error?: Error): void
       on(event: 'data', listener: (chunk: Buffer) => void): void
+      once(event: 'close', listener: () => void): void
       removeAllListeners(event: 'data'): void
     }
     sendCopyFail(reason: string): void
@@ -46,6 +49,12 @@ export interface ConnectionConfig {
   /** Name and keep statements on the server. Off behind a pooler that does not track them. */
   readonly prepare: boolean
 }
+
+/** How long a server may take to close a connection that we have ended, before it is cut. */
+export const closeTimeoutMs = 1_000
+
+const cancelsMax = 4
+const cancelEveryMs = 100
 
 /** Fills a flush with messages and says what answers to expect. */
 export type BuildFlush = (writer: FlushWriter) => readonly FlushStep[]
@@ -78,6 +87,7 @@ export class Connection {
   /** What a connection of a tenant's own login is bound to for as long as it lives. Not for connections that others share. */
   enteredWith: object | undefined
   #searchPath: string | undefined
+  #closed: Promise<void> | undefined
   /** The answer to a bind: what was bound before. Anything but nothing was left by somebody else. */
   readonly emptySessionStep: FlushStep = {
     ...ownStep,
@@ -93,9 +103,30 @@ export class Connection {
     this.#client.on('end', () => this.#break(new ConnectionLostError('The database closed the connection.')))
   }
 
-  static async open(config: ConnectionConfig): Promise<Connection> {
+  /**
+   * Connects and authenticates. When it fails the socket is closed, so that what is counted as open is open.
+   *
+   * @param signal Gives the attempt up at once.
+   */
+  static async open(config: ConnectionConfig, signal?: AbortSignal): Promise<Connection> {
     const connection = new Connection(config)
-    await connection.#client.connect()
+    const abort = (): void => {
+      connection.#client.connection.stream.destroy(signal?.reason as Error)
+    }
+    try {
+      signal?.throwIfAborted()
+      signal?.addEventListener('abort', abort, { once: true })
+      await connection.#client.connect()
+    } catch (error) {
+      connection.#taint('it did not come to be')
+      // A server that refuses closes the socket itself when its process is gone; nobody else does.
+      if (error instanceof pg.DatabaseError) connection.destroy()
+      else connection.#client.connection.stream.destroy()
+      await connection.closed()
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
     // pg's parser has read all up to the first ReadyForQuery, and the server says nothing unasked after it.
     const { stream } = connection.#client.connection
     const reader = new AnswerReader(connection.#sink)
@@ -224,14 +255,45 @@ export class Connection {
     const { processID, secretKey } = this.#client
     const wasBusy = this.#inFlight !== undefined
     this.#break(reason)
-    this.#client.connection.stream.destroy()
-    if (wasBusy && processID !== null && secretKey !== null) await sendCancel(this.#config.client, processID, secretKey)
+    // The server closes its end when its process is gone: until then the connection counts. A server that is silent is cut.
+    this.#client.connection.stream.end()
+    let isClosed = false
+    const closed = this.closed().then(() => {
+      isClosed = true
+    })
+    if (!wasBusy || processID === null || secretKey === null) return
+    // A cancel that comes before the statement has begun cancels nothing, so it is repeated until the session is over.
+    for (let sent = 0; sent < cancelsMax && !isClosed; sent += 1) {
+      await sendCancel(this.#config.client, processID, secretKey)
+      await Promise.race([closed, pause(cancelEveryMs)])
+    }
   }
 
   destroy(): void {
     this.#taint('it was destroyed')
     // A clean goodbye when nothing is under way; pg cuts the socket otherwise.
     this.#client.end().catch(() => {})
+  }
+
+  /**
+   * Resolves when the socket is closed. Call it once the connection has been given up: the server closes its end when its
+   * process has gone, and one that does not within {@link closeTimeoutMs} is cut.
+   */
+  closed(): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      const { stream } = this.#client.connection
+      if (stream.closed) {
+        resolve()
+        return
+      }
+      const cut = setTimeout(() => stream.destroy(), closeTimeoutMs)
+      cut.unref()
+      stream.once('close', () => {
+        clearTimeout(cut)
+        resolve()
+      })
+    })
+    return this.#closed
   }
 
   #submit(build: BuildFlush, done: FlushDone): void {
@@ -358,4 +420,8 @@ export function isStalePlan(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code } = error as { code?: unknown }
   return (code === '0A000' && /cached plan must not change result type/.test(error.message)) || code === '26000'
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref())
 }

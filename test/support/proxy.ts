@@ -21,7 +21,9 @@ export class TcpProxy {
   static async start(t: TestContext, targetUrl: string): Promise<TcpProxy> {
     const target = new URL(targetUrl)
     let proxy: TcpProxy
-    const server = createServer((near) => proxy.#join(near, connect(Number(target.port), target.hostname)))
+    const server = createServer({ allowHalfOpen: true }, (near) =>
+      proxy.#join(near, connect({ port: Number(target.port), host: target.hostname, allowHalfOpen: true })),
+    )
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     proxy = new TcpProxy(server, target)
     t.after(() => proxy.stop())
@@ -40,6 +42,11 @@ export class TcpProxy {
   /** Nothing gets through, in either direction, and nobody is told. */
   freeze(): void {
     for (const { near, far } of this.#pairs) for (const socket of [near, far]) socket.pause()
+  }
+
+  /** What was held up goes on. */
+  thaw(): void {
+    for (const { near, far } of this.#pairs) for (const socket of [near, far]) socket.resume()
   }
 
   /** Cuts every connection. */
@@ -85,6 +92,7 @@ export class TcpProxy {
     ] as const) {
       one.setNoDelay(true)
       one.on('error', () => other.destroy())
+      one.on('end', () => other.end())
       one.on('close', () => {
         other.destroy()
         this.#pairs.delete(pair)
