@@ -22,6 +22,7 @@ import { assertSafe, type ProtectedTable, protectedTables } from './postgres/boo
 import { assertSealed } from './postgres/canary.ts'
 import { Capabilities, type Capability } from './postgres/capabilities.ts'
 import { PostgresCatalog } from './postgres/catalog.ts'
+import { ConnectionBudget } from './postgres/connection-budget.ts'
 import { ControlPool } from './postgres/control-pool.ts'
 import { tenantKysely } from './postgres/kysely.ts'
 import type { ProtectedTables } from './postgres/kysely-predicate.ts'
@@ -54,9 +55,11 @@ export interface TenancyOptions {
         readonly connectionsMax?: number | undefined
         /** Connections to the database of one tenant's own, at most. Default 4. */
         readonly ownConnectionsMax?: number | undefined
+        /** Connections of this process altogether, over all databases. The least recently used goes for the next. Default 50. */
+        readonly totalConnectionsMax?: number | undefined
         /** Keep prepared statements on the server. Set false behind PgBouncer older than 1.21. Default true. */
         readonly prepare?: boolean | undefined
-        /** Default 10,000. */
+        /** Default 5,000. */
         readonly connectTimeoutMs?: number | undefined
         /** Default 300,000. */
         readonly idleTimeoutMs?: number | undefined
@@ -373,8 +376,9 @@ async function join(
     ttlMs: options.capabilityTtlMs,
     issuedTo: `${applicationName} ${process.pid}`,
   })
-  const { connectionsMax = 10, ownConnectionsMax = 4, ...poolOptions } = options.pool ?? {}
-  const pool = new ConnectionPool({ connectionString: options.database, clock, applicationName, ...poolOptions })
+  const { connectionsMax = 10, ownConnectionsMax = 4, totalConnectionsMax = 50, ...poolOptions } = options.pool ?? {}
+  const budget = new ConnectionBudget({ connectionsMax: totalConnectionsMax, clock })
+  const pool = new ConnectionPool({ connectionString: options.database, clock, applicationName, budget, ...poolOptions })
   const queue = new FairQueue({ ...options.admission, slots: connectionsMax, clock })
   const databases = new OpenDatabases({
     main: { name: mainPlacement.database, holds: 'pooled', pool, queue, capabilities },
@@ -387,6 +391,7 @@ async function join(
       return await directory.find({ kind: 'id', id })
     },
     serves: options.serves,
+    budget,
     pool: poolOptions,
     admission: options.admission,
     sharedConnectionsMax: connectionsMax,

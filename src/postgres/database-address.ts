@@ -43,20 +43,26 @@ export async function findDatabase(control: ControlConnection, name: string): Pr
   return row
 }
 
-/** @throws {ConfigurationError} when the secret store does not have the password. */
-export async function addressOf(row: DatabaseRow, main: MainUrls, secrets: SecretReader): Promise<DatabaseAddress> {
+/**
+ * @param refresh Passwords were refused: the secret store is to look anew.
+ * @throws {ConfigurationError} when the secret store does not have the password.
+ */
+export async function addressOf(row: DatabaseRow, main: MainUrls, secrets: SecretReader, refresh = false): Promise<DatabaseAddress> {
   const { name, server, databaseName: database } = row
   const at = (url: string, login?: { readonly name: string; readonly password: string }): string => {
     const here = databaseUrl(url, { database, login })
     return row.host === null ? here : serverUrl(here, row.host, row.port!)
   }
   if (row.login !== null && row.secretName !== null) {
-    const password = await required(secrets, row.secretName)
+    const password = await required(secrets, row.secretName, refresh)
     return { name, app: at(main.app, { name: row.login, password }), gatekeeper: undefined }
   }
   // On the catalog's own server the logins are those of the application's settings.
   if (row.host === null) return { name, app: at(main.app), gatekeeper: at(main.gatekeeper) }
-  const [app, gatekeeper] = await Promise.all([required(secrets, `server/${server}/app`), required(secrets, `server/${server}/gatekeeper`)])
+  const [app, gatekeeper] = await Promise.all([
+    required(secrets, `server/${server}/app`, refresh),
+    required(secrets, `server/${server}/gatekeeper`, refresh),
+  ])
   return {
     name,
     app: at(main.app, { name: roles.app, password: app }),
@@ -72,7 +78,8 @@ export function serverUrl(url: string, host: string, port: number): string {
   return changed.href
 }
 
-async function required(secrets: SecretReader, name: string): Promise<string> {
+async function required(secrets: SecretReader, name: string, refresh: boolean): Promise<string> {
+  if (refresh) secrets.forget?.(name)
   const secret = await secrets.get(name)
   if (secret !== undefined) return secret
   throw new ConfigurationError(

@@ -124,7 +124,7 @@ export class Leases {
     const { queue, pool } = database
     const slot = queue.tryAcquire(context.tenant.id, this.#weight(context)) ?? (await this.#wait(database, context, signal))
     try {
-      return { database, slot, connection: pool.takeIdle() ?? (await pool.take()) }
+      return { database, slot, connection: pool.takeIdle() ?? (await pool.take(signal)) }
     } catch (error) {
       slot.release()
       throw error

@@ -11,8 +11,10 @@ import type { Tenant } from '../core/tenant.ts'
 import { runOutside } from '../core/tenant-context.ts'
 import { ClosedError, DatabaseUnavailableError, TenantVersionError } from '../errors.ts'
 import { Capabilities } from './capabilities.ts'
+import type { ConnectionBudget } from './connection-budget.ts'
 import { ControlPool } from './control-pool.ts'
-import { addressOf, type DatabaseAddress, findDatabase, type MainUrls } from './database-address.ts'
+import type { CredentialSource } from './credentials.ts'
+import { addressOf, type DatabaseAddress, type DatabaseRow, findDatabase, type MainUrls } from './database-address.ts'
 import { ownControl } from './own-control.ts'
 import { ConnectionPool, type ConnectionPoolOptions } from './pool.ts'
 import type { TenantDatabase, TenantDatabases } from './tenant-database.ts'
@@ -34,7 +36,9 @@ export interface OpenDatabasesOptions {
   /** Reads a tenant past every cache. */
   readonly locate: (tenant: Tenant) => Promise<Tenant | undefined>
   readonly serves?: ServedVersions | undefined
-  readonly pool: Omit<ConnectionPoolOptions, 'connectionString' | 'clock'>
+  /** Shared by all pools of the process, the catalog's own among them. */
+  readonly budget: ConnectionBudget
+  readonly pool: Omit<ConnectionPoolOptions, 'connectionString' | 'credentials' | 'budget' | 'clock'>
   readonly admission?: Omit<FairQueueOptions, 'slots' | 'clock'> | undefined
   /** Connections to a database that many tenants share, at most. */
   readonly sharedConnectionsMax: number
@@ -111,14 +115,8 @@ export class OpenDatabases implements TenantDatabases {
   }
 
   async #openFor({ database }: Placement): Promise<TenantDatabase> {
-    const { reader, urls, secrets } = this.#options
-    const row = await findDatabase(reader, database)
-    if (row === undefined) {
-      throw new DatabaseUnavailableError(
-        `The database ${database} is not in the catalog. Was the tenant moved or off-boarded a moment ago?`,
-      )
-    }
-    const opened = this.#build(row.holds, await addressOf(row, urls, secrets))
+    const row = await this.#find(database)
+    const opened = row.holds === 'tenant' ? this.#buildOwn(row) : await this.#buildShared(row)
     if (this.#isClosed) {
       await opened.close()
       throw new ClosedError('The tenancy was closed meanwhile.')
@@ -127,23 +125,45 @@ export class OpenDatabases implements TenantDatabases {
     return opened
   }
 
-  #build(holds: TenantDatabase['holds'], address: DatabaseAddress): Opened {
-    const { clock, applicationName, capabilityTtlMs: ttlMs, sharedConnectionsMax, ownConnectionsMax, admission } = this.#options
-    const pool = new ConnectionPool({ ...this.#options.pool, connectionString: address.app, clock, applicationName })
+  async #find(database: string): Promise<DatabaseRow> {
+    const row = await findDatabase(this.#options.reader, database)
+    if (row !== undefined) return row
+    throw new DatabaseUnavailableError(`The database ${database} is not in the catalog. Was the tenant moved or off-boarded a moment ago?`)
+  }
+
+  /** Asked when the first connection is opened; and again when the password is refused, since it may have been rotated. */
+  async #addressOf(row: DatabaseRow, refresh: boolean): Promise<DatabaseAddress> {
+    const { urls, secrets } = this.#options
+    return await addressOf(refresh ? await this.#find(row.name) : row, urls, secrets, refresh)
+  }
+
+  #buildOwn(row: DatabaseRow): Opened {
+    const { clock, applicationName, capabilityTtlMs: ttlMs, ownConnectionsMax, admission } = this.#options
+    const pool = this.#poolOf(row)
+    const queue = new FairQueue({ ...admission, reservedSlots: 0, slots: ownConnectionsMax, clock })
     const issuedTo = `${applicationName} ${process.pid}`
-    if (holds === 'tenant') {
-      const queue = new FairQueue({ ...admission, reservedSlots: 0, slots: ownConnectionsMax, clock })
-      const capabilities = new Capabilities({ control: ownControl(pool), isOwn: true, clock, ttlMs, issuedTo, tenantsMax: 1 })
-      return { name: address.name, holds, pool, queue, capabilities, close: async () => closeOne(pool, queue, capabilities) }
-    }
-    const gatekeeper = new ControlPool({ connectionString: address.gatekeeper!, applicationName: `${applicationName} gatekeeper` })
+    const capabilities = new Capabilities({ control: ownControl(pool), isOwn: true, clock, ttlMs, issuedTo, tenantsMax: 1 })
+    return { name: row.name, holds: row.holds, pool, queue, capabilities, close: () => closeOne(pool, queue, capabilities) }
+  }
+
+  async #buildShared(row: DatabaseRow): Promise<Opened> {
+    const { clock, applicationName, capabilityTtlMs: ttlMs, sharedConnectionsMax, admission } = this.#options
+    const { gatekeeper } = await this.#addressOf(row, false)
+    const control = new ControlPool({ connectionString: gatekeeper!, applicationName: `${applicationName} gatekeeper` })
+    const pool = this.#poolOf(row)
     const queue = new FairQueue({ ...admission, slots: sharedConnectionsMax, clock })
-    const capabilities = new Capabilities({ control: gatekeeper, clock, ttlMs, issuedTo })
+    const capabilities = new Capabilities({ control, clock, ttlMs, issuedTo: `${applicationName} ${process.pid}` })
     const close = async (): Promise<void> => {
       await closeOne(pool, queue, capabilities)
-      await gatekeeper.close()
+      await control.close()
     }
-    return { name: address.name, holds, pool, queue, capabilities, close }
+    return { name: row.name, holds: row.holds, pool, queue, capabilities, close }
+  }
+
+  #poolOf(row: DatabaseRow): ConnectionPool {
+    const { clock, applicationName, budget } = this.#options
+    const credentials: CredentialSource = async ({ refresh }) => ({ connectionString: (await this.#addressOf(row, refresh)).app })
+    return new ConnectionPool({ ...this.#options.pool, credentials, budget, clock, applicationName })
   }
 
   #close(database: Opened): void {
