@@ -129,6 +129,10 @@ export async function fleet(migrations = plainMigrations()): Promise<Fleet> {
       }
     },
   }
+  await connections.asMigrator('main', async (control) => {
+    await migrations.applyAll(control, 'app')
+    await control.query(`update partywall.databases set version = $1 where name = 'main'`, [migrations.version])
+  })
   await placements.schemaDatabases.create({ server: 'main', name: schemas })
   return made
 }

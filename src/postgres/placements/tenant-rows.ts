@@ -35,7 +35,7 @@ export async function countRows(
     for (const table of tables) {
       const bytes = options.isShared
         ? 'coalesce(sum(pg_column_size(t)), 0)'
-        : '(select coalesce(sum(pg_total_relation_size(part.relid)), 0) from pg_partition_tree($1::oid::regclass) as part) + 0 * count($1::oid)'
+        : 'coalesce((select sum(pg_total_relation_size(part.relid)) from pg_partition_tree($1::oid::regclass) as part), pg_total_relation_size($1::oid))'
       const rows = await connection.query<{ rows: string; bytes: string }>(
         `select count(*) as rows, ${bytes} as bytes from ${table.name} as t where $1::oid is not null`,
         [table.oid],
