@@ -101,6 +101,12 @@ export class TenantOnboardingError extends errorClass('PW_TENANT_ONBOARDING', 50
 /** The tenant's region is not that of its server: its data must not be there. */
 export class RegionMismatchError extends errorClass('PW_REGION_MISMATCH', 409, false, 'Not possible in this region.') {}
 
+/** A schema, database or login of the name is there already, and is not the tenant's. It was left as it is. */
+export class PlacementConflictError extends errorClass('PW_PLACEMENT_CONFLICT', 409, false, 'Not possible at present.') {}
+
+/** No database or server of the region has room for another tenant. */
+export class CapacityError extends errorClass('PW_CAPACITY', 503, false, 'No room at present.') {}
+
 /** The migrations where the tenant lives are older, or newer, than this version of the application can serve. */
 export class TenantVersionError extends errorClass('PW_TENANT_VERSION', 503, true, 'Being upgraded. Try again shortly.') {}
 
@@ -246,6 +252,8 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     TenantReadOnlyError,
     TenantOnboardingError,
     RegionMismatchError,
+    PlacementConflictError,
+    CapacityError,
     TenantVersionError,
     TenantRequiredError,
     IdentityRequiredError,

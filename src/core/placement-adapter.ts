@@ -49,20 +49,38 @@ export interface EmptyOptions {
   readonly onProgress?: ((count: PurgeCount) => void) | undefined
 }
 
+export interface PlaceOptions {
+  /** This server and no other. Default: the one of the tenant's region that holds the fewest. */
+  readonly server?: string | undefined
+  /** What a server that is made for the tenant is to be like: handed to whoever makes it. */
+  readonly labels?: Readonly<Record<string, string>> | undefined
+}
+
 /** Every verb may be repeated: what is done already is not done again, and a run that was killed is gone on with. */
 export interface PlacementAdapter {
   readonly isolation: Isolation
   /**
    * Chooses where a tenant is to live, and reserves it in the catalog; asked again for the same tenant it answers the same.
    *
-   * @throws {RegionMismatchError} when no server of the tenant's region has room. {@link CapacityError}
+   * @throws {RegionMismatchError} when there is no server in the tenant's region, or the one asked for is in another.
+   * @throws {CapacityError} when none of them has room.
    */
-  place(tenant: { readonly id: TenantId; readonly region: string }, options?: { readonly server?: string | undefined }): Promise<Placement>
-  /** Makes the place: schema or database, login, tables at the current version, the gate (suspended). */
+  place(tenant: { readonly id: TenantId; readonly region: string }, options?: PlaceOptions): Promise<Placement>
+  /**
+   * Makes the place: schema or database, login, tables at the current version, the gate (suspended; one that is there is left as it is).
+   *
+   * @throws {PlacementConflictError} when something of the name is there that is not the tenant's.
+   */
   provision(tenant: PlacedTenant, signal?: AbortSignal): Promise<void>
   /** Moves the gate in the tenant's database. When it resolves, the database obeys. */
   setGate(tenant: PlacedTenant, state: GateState): Promise<void>
-  /** Ends statements of the tenant that are running. @returns how many. */
+  /**
+   * Cancels the tenant's statements that are running, as far as the database can tell whose they are: by the login in a database
+   * of its own, by the tables that they hold in a schema of its own. In shared tables it cannot, and ends none: those run out by
+   * their timeout, and what they have not yet done is refused by the gate.
+   *
+   * @returns how many.
+   */
   endStatements(tenant: PlacedTenant): Promise<number>
   describe(tenant: PlacedTenant): Promise<PlacementFacts>
   /** Everything that is not as it must be: the wall, the region, logins, versions. */

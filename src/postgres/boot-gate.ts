@@ -42,7 +42,13 @@ export async function bootFindings(control: ControlConnection, appRole: string):
     functionRules,
     controlPlaneRules,
   ]
-  return await control.query<BootFinding>(parts.join('\nunion all\n'), [appRole, roles.owner])
+  return await control.query<BootFinding>(parts.join('\nunion all\n'), [appRole, roles.owner, null])
+}
+
+/** The same of one schema's tables and views, however many schemas the database has. */
+export async function schemaFindings(control: ControlConnection, appRole: string, schema: string): Promise<readonly BootFinding[]> {
+  const parts = [tableRules, policyRules, viewRules, noRules]
+  return await control.query<BootFinding>(parts.join('\nunion all\n'), [appRole, roles.owner, schema])
 }
 
 /** @throws {BootRefusedError} with every finding, when there is one. */
@@ -70,7 +76,7 @@ export async function protectedTables(control: ControlConnection): Promise<reado
   )
 }
 
-// $1 the app's role, $2 the owner. Columns of every part: rule, object, problem, fix.
+// $1 the app's role, $2 the owner, $3 one schema or null for all. Columns of every part: rule, object, problem, fix.
 
 const roleRules = `
   select 'role_attributes' as rule, r.rolname::text as object,
@@ -90,6 +96,9 @@ const roleRules = `
   union all
   select 'role_identity', $1::text, 'The app and the gatekeeper use the same login: injected SQL could issue capabilities.', null
    where $1::name = current_user or $1::name = $2::name`
+
+/** Finds nothing: a statement has to name each of its parameters. */
+const noRules = `select null, null, null, null where $2::name is null`
 
 /** The app's login may change its own stored settings, and they outlive every connection. */
 const settingRules = `
@@ -153,9 +162,16 @@ const reachableTables = `
      where c.relkind in ('r', 'p')
        and n.nspname not in ('pg_catalog', 'information_schema', 'partywall')
        and n.nspname !~ '^pg_(toast|temp)'
+       and ($3::text is null or n.nspname = $3::text)
        and has_schema_privilege($1::name, n.oid, 'usage')
        and (has_table_privilege($1::name, c.oid, 'select, insert, update, delete, truncate, references, trigger')
          or has_any_column_privilege($1::name, c.oid, 'select, insert, update, references'))`
+
+/** The tables that the database has as protected. One schema's are one range of the primary key. */
+const protectedHere = `
+    select listed.table_name, listed.tenant_column
+      from partywall.protected_tables as listed
+     where $3::text is null or (listed.table_name >= $3::text || '.' and listed.table_name < $3::text || '/')`
 
 const tableRules = `
   select 'unprotected_table', t.name,
@@ -185,7 +201,7 @@ const tableRules = `
   union all
   select 'tenant_column', p.table_name, format('%s: %I is gone, or may be null.', p.table_name, p.tenant_column),
          format('alter table %s alter column %I set not null;', p.table_name, p.tenant_column)
-    from partywall.protected_tables as p
+    from (${protectedHere}) as p
    where to_regclass(p.table_name) is not null
      and not exists (
        select from pg_catalog.pg_attribute as a
@@ -196,7 +212,7 @@ const tableRules = `
 const policyRules = `
   select 'policy', p.table_name, format('The policy %s of %s is missing or was changed.', wanted.name, p.table_name),
          format('select partywall.protect(%L, %L);', p.table_name, p.tenant_column)
-    from partywall.protected_tables as p
+    from (${protectedHere}) as p
     cross join (values
       ('partywall_tenant', true, '*', '', true, true),
       ('partywall_wall_select', false, 'r', '', true, false),
@@ -226,7 +242,7 @@ const policyRules = `
   union all
   select 'foreign_policy', p.table_name, format('The permissive policy %I on %s is not ours: permissive policies open what others close.', f.polname, p.table_name),
          format('drop policy %I on %s;', f.polname, p.table_name)
-    from partywall.protected_tables as p
+    from (${protectedHere}) as p
     join pg_catalog.pg_policy as f on f.polrelid = to_regclass(p.table_name) and f.polpermissive
      -- One of ours that was made permissive is the finding above: protect() replaces it.
      and f.polname !~ '^partywall_(tenant|wall_(select|insert|update|delete))$'`
@@ -243,6 +259,7 @@ const viewRules = `
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
    where n.nspname not in ('pg_catalog', 'information_schema', 'partywall')
+     and ($3::text is null or n.nspname = $3::text)
      and has_schema_privilege($1::name, n.oid, 'usage')
      and (has_table_privilege($1::name, c.oid, 'select, insert, update, delete') or has_any_column_privilege($1::name, c.oid, 'select'))
      and (c.relkind in ('m', 'f')
@@ -283,5 +300,5 @@ const controlPlaneRules = `
     from pg_catalog.pg_proc as p
    where p.pronamespace = 'partywall'::regnamespace
      and p.prosecdef
-     and p.proname not in ('tenant_id', 'tenant_bigint', 'tenant_text', 'refuse', 'refuse_write', 'refuse_key', 'refuse_write_key', 'bind', 'issue_own')
+     and p.proname not in ('tenant_id', 'tenant_bigint', 'tenant_text', 'refuse', 'refuse_write', 'refuse_key', 'refuse_write_key', 'bind_capability', 'issue_own')
      and has_function_privilege($1::name, p.oid, 'execute')`

@@ -25,6 +25,11 @@ export interface FleetConnectionsOptions {
   readonly statementTimeoutMs?: number | undefined
 }
 
+interface ServerAddress {
+  readonly host: string | null
+  readonly port: number | null
+}
+
 interface Lent {
   readonly pool: ControlPool
   users: number
@@ -57,6 +62,19 @@ export class FleetConnections {
    */
   async asMigrator<T>(database: string, fn: (control: ControlPool) => Promise<T>): Promise<T> {
     return await this.#lend(`migrator ${database}`, () => this.#migratorUrl(database), fn)
+  }
+
+  /**
+   * The same, to a database that the catalog does not know: a template, or one that is being made.
+   *
+   * @throws {ConfigurationError} when the catalog has no such server, or the secret store no password for it.
+   */
+  async asMigratorAt<T>(
+    place: { readonly server: string; readonly database: string },
+    fn: (control: ControlPool) => Promise<T>,
+  ): Promise<T> {
+    const { server, database } = place
+    return await this.#lend(`migrator ${server} ${database}`, () => this.#migratorUrlAt(server, database), fn)
   }
 
   /**
@@ -117,10 +135,23 @@ export class FleetConnections {
   }
 
   async #migratorUrl(name: string): Promise<string> {
-    const { reader, admin } = this.#options
-    const row = await findDatabase(reader, name)
+    // Where the catalog is, the settings know best: what the catalog says of itself may be from before it was restored elsewhere.
+    if (name === 'main') return this.#options.admin
+    const row = await findDatabase(this.#options.reader, name)
     if (row === undefined) throw new ConfigurationError(`There is no database ${JSON.stringify(name)} in the catalog.`)
-    const { databaseName: database, host, port, server } = row
+    return await this.#urlOf(row.server, row.databaseName, row)
+  }
+
+  async #migratorUrlAt(server: string, database: string): Promise<string> {
+    const [row] = await this.#options.reader.query<ServerAddress>('select s.host, s.port from partywall.servers as s where s.name = $1', [
+      server,
+    ])
+    if (row === undefined) throw new ConfigurationError(`There is no server ${JSON.stringify(server)} in the catalog.`)
+    return await this.#urlOf(server, database, row)
+  }
+
+  async #urlOf(server: string, database: string, { host, port }: ServerAddress): Promise<string> {
+    const { admin } = this.#options
     if (host === null) return databaseUrl(admin, { database })
     const password = await this.#secret(`server/${server}/migrator`)
     return serverUrl(databaseUrl(admin, { database, login: { name: roles.migrator, password } }), host, port!)

@@ -2,6 +2,7 @@
 
 import { ControlPool } from '../../src/postgres/control-pool.ts'
 import { installPartywall } from '../../src/postgres/install.ts'
+import { secureServer } from '../../src/postgres/placements/secure-server.ts'
 
 export const templateName = 'partywall_template'
 
@@ -23,6 +24,7 @@ export async function createTemplate(superuserUrl: string): Promise<void> {
   const server = new ControlPool({ connectionString: superuserUrl, applicationName: 'test-setup' })
   try {
     await server.query(`create database ${templateName}`)
+    await secureServer(server)
     await installPartywall({ connectionString: urlFor(superuserUrl, templateName), passwords })
     // Nobody may connect any more: a copy needs a template without sessions.
     await server.query(`alter database ${templateName} with is_template true allow_connections false`)

@@ -57,6 +57,7 @@ create table partywall.databases (
   tenants_max integer,
   version text collate "C",
   state text collate "C" not null default 'provisioning',
+  mark uuid not null default gen_random_uuid(),
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
   constraint databases_pkey primary key (name),
@@ -76,6 +77,8 @@ comment on table partywall.databases is
   'Databases that hold tenants: `pooled` (shared tables), `schema` (a schema for each tenant) or one `tenant` alone, with a login of its own. `main` is the catalog''s. Written by partywall_owner, read by partywall_gatekeeper.';
 comment on column partywall.databases.version is 'The newest migration of the application there; of schema tenants each has its own, in tenants.version.';
 comment on column partywall.databases.state is '`stock`: made in advance, waiting for its tenant.';
+comment on column partywall.databases.mark is
+  'The server''s own note that the login, and so the database, was made for this row: what has the name but not the mark is somebody else''s, and is left alone.';
 
 insert into partywall.servers (name) values ('main');
 insert into partywall.databases (name, server_name, database_name, holds, state) values ('main', 'main', current_database(), 'pooled', 'ready');

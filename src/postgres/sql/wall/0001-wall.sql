@@ -195,8 +195,8 @@ select coalesce(
 comment on view partywall.bound_for_writing is
   'As partywall.bound, for commands that write: refuses while the gate is read-only or fenced, and locks the gate only while the tenant is moving.';
 
--- For psql, BI tools and other languages. Our own lease sets the parameter itself: the check is in the policy.
-create function partywall.bind(capability text) returns uuid
+-- The half of bind() that may read capabilities. Returns the schema that is the tenant's own, if it has one.
+create function partywall.bind_capability(capability text) returns text
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $fn$
@@ -205,7 +205,7 @@ declare
   before_tenant uuid;
   after_tenant uuid;
   -- A uuid has many spellings ({…}, without dashes, in capitals). One is bound, so that it is found again below.
-  asked uuid := bind.capability;
+  asked uuid := bind_capability.capability;
 begin
   if before is not null then
     select c.tenant_id into before_tenant from partywall.capabilities as c where c.capability::text = lower(before);
@@ -216,11 +216,27 @@ begin
     end if;
   end if;
   perform set_config('partywall.capability', asked::text, true);
+  return (
+    select g.schema_name
+      from partywall.capabilities as c
+      join partywall.gates as g on g.tenant_id = c.tenant_id
+     where c.capability = asked
+  );
+end
+$fn$;
+
+-- For psql, BI tools and other languages. Our own lease sets the parameter itself: the check is in the policy.
+-- It has no search_path of its own, since what it sets would end with it, and so every name in it is qualified.
+create function partywall.bind(capability text) returns uuid
+language plpgsql volatile
+as $fn$
+declare
+  own_schema text := partywall.bind_capability(bind.capability);
+begin
   -- Exactly the tenant's schema: a name that is not there must not be found somewhere else.
-  perform set_config('search_path', g.schema_name || ', pg_temp', true)
-     from partywall.capabilities as c
-     join partywall.gates as g on g.tenant_id = c.tenant_id
-    where c.capability = asked and g.schema_name is not null;
+  if own_schema is not null then
+    perform pg_catalog.set_config('search_path', pg_catalog.concat(own_schema, ', pg_temp'), true);
+  end if;
   return partywall.tenant_id();
 end
 $fn$;
@@ -413,7 +429,7 @@ revoke execute on all functions in schema partywall from public;
 -- What a view calls is called with the reader's rights. Both refusals tell only of the capability that the caller has bound.
 grant select on partywall.bound, partywall.bound_for_writing to partywall_app, partywall_tenants;
 grant execute on function
-  partywall.tenant_id(), partywall.refuse(), partywall.refuse_write(), partywall.bind(text), partywall.uuidv7()
+  partywall.tenant_id(), partywall.refuse(), partywall.refuse_write(), partywall.bind(text), partywall.bind_capability(text), partywall.uuidv7()
   to partywall_app, partywall_tenants;
 grant execute on function partywall.issue_own(interval, text) to partywall_tenants;
 grant execute on function

@@ -1,0 +1,112 @@
+// Where a tenant is to live: chosen in the catalog, by region and room, and reserved there. Places are chosen one at a time, so
+// that two tenants never share the last one.
+
+import type { PlaceOptions } from '../../core/placement-adapter.ts'
+import type { TenantId } from '../../core/tenant.ts'
+import { CapacityError, RegionMismatchError } from '../../errors.ts'
+import type { ControlConnection } from '../control-pool.ts'
+
+/** Who is to be placed; without an id, whoever comes later. */
+export interface Newcomer {
+  readonly id: TenantId | undefined
+  readonly region: string
+}
+
+interface DatabasePlace {
+  readonly server: string
+  readonly database: string
+}
+
+/**
+ * A database with shared tables, or one for schemas, that has room: the emptiest; of pooled ones the catalog's own first.
+ *
+ * @throws {RegionMismatchError} {@link CapacityError}
+ */
+export async function chooseSharedDatabase(
+  catalog: ControlConnection,
+  holds: 'pooled' | 'schema',
+  { region }: Newcomer,
+  { server }: PlaceOptions,
+): Promise<DatabasePlace> {
+  await assertRegion(catalog, region, server)
+  const [found] = await catalog.query<DatabasePlace>(
+    `select d.server_name as server, d.name as database
+       from partywall.databases as d
+       join partywall.servers as s on s.name = d.server_name
+      cross join lateral (
+              select case d.holds
+                       when 'schema' then (select count(*) from partywall.schemas as o where o.database_name = d.name)
+                       else (select count(*) from partywall.tenants as t where t.database_name = d.name)
+                     end as tenants
+            ) as held
+      where d.holds = $1 and d.state = 'ready' and s.state = 'active' and s.region = $2
+        and ($3::text is null or s.name = $3::text)
+        and held.tenants < coalesce(d.tenants_max, 2147483647)
+      order by case when d.holds = 'pooled' and d.name = 'main' then 0 else 1 end, held.tenants, d.name
+      limit 1`,
+    [holds, region, server],
+  )
+  if (found !== undefined) return found
+  throw new CapacityError(
+    holds === 'schema'
+      ? `No database for schemas in the region ${region}${server === undefined ? '' : ` on the server ${server}`} has room. Make another, or raise its tenants_max.`
+      : `No database with shared tables in the region ${region}${server === undefined ? '' : ` on the server ${server}`} has room. Add one, or raise its tenants_max.`,
+  )
+}
+
+/**
+ * A server that may take another tenant's database: the emptiest. One that is a single tenant's is never chosen.
+ *
+ * @throws {RegionMismatchError} {@link CapacityError}
+ */
+export async function chooseServer(catalog: ControlConnection, { region }: Newcomer, { server }: PlaceOptions): Promise<string> {
+  await assertRegion(catalog, region, server)
+  const [found] = await catalog.query<{ name: string }>(
+    `select s.name
+       from partywall.servers as s
+      cross join lateral (select count(*) as tenants from partywall.databases as d where d.server_name = s.name and d.holds = 'tenant') as held
+      where s.state = 'active' and s.region = $1
+        and ($2::text is null or s.name = $2::text)
+        and s.tenants_max is distinct from 1
+        and held.tenants < coalesce(s.tenants_max, 2147483647)
+      order by held.tenants, s.name
+      limit 1`,
+    [region, server],
+  )
+  if (found !== undefined) return found.name
+  throw new CapacityError(
+    `${server === undefined ? `No server in the region ${region}` : `The server ${server}`} has no room for another database, or takes none. Add a server, or raise tenants_max.`,
+  )
+}
+
+/**
+ * Is this server the tenant's alone?
+ *
+ * @throws {RegionMismatchError} {@link CapacityError}
+ */
+export async function assertServerIsFree(catalog: ControlConnection, { region }: Newcomer, server: string): Promise<void> {
+  await assertRegion(catalog, region, server)
+  const [found] = await catalog.query<{ isFree: boolean }>(
+    `select s.state = 'active' and s.tenants_max = 1
+            and not exists (select from partywall.databases as d where d.server_name = s.name) as "isFree"
+       from partywall.servers as s
+      where s.name = $1`,
+    [server],
+  )
+  if (found?.isFree === true) return
+  throw new CapacityError(
+    `The server ${server} is not one that waits for a tenant of its own: it is in use, inactive, or its tenants_max is not 1.`,
+  )
+}
+
+/** Data must not leave its region, not even for want of a server there. */
+async function assertRegion(catalog: ControlConnection, region: string, server: string | undefined): Promise<void> {
+  const [found] = await catalog.query<{ isThere: boolean; elsewhere: string | null }>(
+    `select exists (select from partywall.servers as s where s.region = $1 and s.state <> 'retired') as "isThere",
+            (select s.region from partywall.servers as s where s.name = $2 and s.region <> $1) as elsewhere`,
+    [region, server],
+  )
+  if (found?.elsewhere)
+    throw new RegionMismatchError(`The tenant's region is ${region}, and the server ${server} is in ${found.elsewhere}.`)
+  if (found?.isThere !== true) throw new RegionMismatchError(`There is no server in the region ${region}.`)
+}

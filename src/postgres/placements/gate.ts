@@ -1,0 +1,31 @@
+// The gate of a tenant where its rows are, over the migrator's login of that database.
+
+import type { GateState, PlacedTenant } from '../../core/placement-adapter.ts'
+import { TenantNotFoundError } from '../../errors.ts'
+import type { ControlConnection } from '../control-pool.ts'
+import { type PlacementSite, told } from './placement-site.ts'
+
+/** @throws {TenantNotFoundError} when there is no gate: opening one that was never made would let a tenant in that is not there. */
+export async function moveGate(site: PlacementSite, { id, placement }: PlacedTenant, state: GateState): Promise<void> {
+  await told(() =>
+    site.connections.asMigrator(placement.database, async (control) => {
+      const moved = await control.query('select partywall.set_gate(g.tenant_id, $2) from partywall.gates as g where g.tenant_id = $1', [
+        id,
+        state,
+      ])
+      if (moved.length === 0)
+        throw new TenantNotFoundError(`Tenant ${id} has no gate in the database ${placement.database}. Provision it first.`)
+    }),
+  )
+}
+
+export async function readGate(control: ControlConnection, { id }: PlacedTenant): Promise<GateState | undefined> {
+  const [row] = await control.query<{ state: GateState }>('select g.state from partywall.gates as g where g.tenant_id = $1', [id])
+  return row?.state
+}
+
+/** Removes the gate, and with it every capability. @returns whether there was one. */
+export async function removeGate(control: ControlConnection, { id }: PlacedTenant): Promise<boolean> {
+  const gone = await control.query('delete from partywall.gates as g where g.tenant_id = $1 returning g.tenant_id', [id])
+  return gone.length > 0
+}

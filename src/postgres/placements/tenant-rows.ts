@@ -1,0 +1,144 @@
+// One tenant's rows: counted, and deleted in bounded batches. The owner acts for the tenant behind the same policies as everybody
+// else (partywall.act_for), so that a mistake here can reach no other tenant's rows.
+
+import { setTimeout as wait } from 'node:timers/promises'
+import type { EmptyOptions, PlacedTenant, PurgeCount } from '../../core/placement-adapter.ts'
+import { AbortedError, ConfigurationError } from '../../errors.ts'
+import type { ControlConnection, ControlPool } from '../control-pool.ts'
+import { quoted } from '../table-shape.ts'
+import { only, sqlstateOf } from './placement-site.ts'
+import { isUnreferenced, mayHoldRowsOf, type TableScope, type TenantTable, tenantTables } from './tenant-tables.ts'
+
+/** Rows deleted in one transaction, unless the caller says otherwise. */
+const batchRowsDefault = 5_000
+const attemptsMax = 8
+const firstWaitMs = 20
+const lockTimeoutMs = 2_000
+
+export interface TableCount {
+  readonly name: string
+  readonly rows: number
+  readonly bytes: number
+}
+
+type Who = Pick<PlacedTenant, 'id' | 'keys'>
+
+/** How many rows each table holds of the tenant, and how many bytes: of the whole table where all of it is the tenant's. */
+export async function countRows(
+  control: ControlPool,
+  tenant: Who,
+  options: TableScope & { readonly isShared: boolean },
+): Promise<readonly TableCount[]> {
+  const tables = (await tenantTables(control, options)).filter(mayHoldRowsOf(tenant.keys))
+  return await actFor(control, tenant, async (connection) => {
+    const counts: TableCount[] = []
+    for (const table of tables) {
+      const bytes = options.isShared
+        ? 'coalesce(sum(pg_column_size(t)), 0)'
+        : 'coalesce((select sum(pg_total_relation_size(part.relid)) from pg_partition_tree($1::oid::regclass) as part), pg_total_relation_size($1::oid))'
+      const rows = await connection.query<{ rows: string; bytes: string }>(
+        `select count(*) as rows, ${bytes} as bytes from ${table.name} as t where $1::oid is not null`,
+        [table.oid],
+      )
+      const row = only(rows)
+      counts.push({ name: table.name, rows: Number(row.rows), bytes: Number(row.bytes) })
+    }
+    return counts
+  })
+}
+
+/** Deletes the tenant's rows, children before parents. What another transaction blocks is tried again. */
+export async function deleteRows(control: ControlPool, tenant: Who, options: EmptyOptions & TableScope): Promise<readonly PurgeCount[]> {
+  const batchRows = options.batchRows ?? batchRowsDefault
+  if (!Number.isInteger(batchRows) || batchRows < 1) throw new ConfigurationError(`batchRows is ${batchRows}; it must be at least 1.`)
+  const tables = (await tenantTables(control, options)).filter(mayHoldRowsOf(tenant.keys))
+  const deleted = new Map<string, number>()
+  // In a circle of tables, emptying one sets rows of another free: go round until nothing moves.
+  for (let hasMoved = true; hasMoved; ) {
+    hasMoved = false
+    for (const table of tables) {
+      const count = await emptyTable(control, tenant, table, { ...options, batchRows })
+      deleted.set(table.name, (deleted.get(table.name) ?? 0) + count)
+      hasMoved ||= count > 0 && tables.some((other) => other.waitsFor.length > 0)
+    }
+  }
+  const circular = tables.filter((table) => table.waitsFor.length > 0)
+  if (circular.length > 0) await deleteCircle(control, tenant, circular, deleted)
+  return [...deleted].map(([where, count]) => ({ kind: 'rows', where, count }))
+}
+
+async function emptyTable(
+  control: ControlPool,
+  tenant: Who,
+  table: TenantTable,
+  options: EmptyOptions & { readonly batchRows: number },
+): Promise<number> {
+  let sum = 0
+  for (;;) {
+    if (options.signal?.aborted) throw new AbortedError('Emptying the tenant was cancelled. Nothing is half-done: call it again to go on.')
+    const count = await patiently(() => actFor(control, tenant, (connection) => deleteBatch(connection, table, options.batchRows)))
+    sum += count
+    if (count > 0) options.onProgress?.({ kind: 'rows', where: table.name, count })
+    // Rows that wait for others come free batch by batch: such a table is done when a batch finds none.
+    if (count === 0 || (count < options.batchRows && table.waitsFor.length === 0)) return sum
+    if (options.pauseMs !== undefined && options.pauseMs > 0) await wait(options.pauseMs)
+  }
+}
+
+async function deleteBatch(connection: ControlConnection, table: TenantTable, limit: number): Promise<number> {
+  // A row's address is the shortest way to it, but in a partitioned table it is not unique.
+  const address = table.isPartitioned ? table.key.map((column) => `t.${quoted(column)}`).join(', ') : 't.ctid'
+  const batch = `select ${address} from ${table.name} as t where true${isUnreferenced(table)} limit $1`
+  const isIn = table.isPartitioned ? `(${address}) in (${batch})` : `t.ctid = any (array(${batch}))`
+  const rows = await connection.query<{ count: number }>(
+    `with gone as (delete from ${table.name} as t where ${isIn} returning 1) select count(*)::int as count from gone`,
+    [limit],
+  )
+  return only(rows).count
+}
+
+/** Rows that refer to each other in a circle can only go together: references are checked at the end of the statement. */
+async function deleteCircle(
+  control: ControlPool,
+  tenant: Who,
+  tables: readonly TenantTable[],
+  deleted: Map<string, number>,
+): Promise<void> {
+  const names = [...new Set(tables.flatMap((table) => [table.name, ...table.waitsFor.map(({ from }) => from)]))]
+  const parts = names.map((name, i) => `d${i} as (delete from ${name} returning 1)`)
+  const counts = names.map((_, i) => `(select count(*)::int from d${i}) as c${i}`)
+  const rows = await patiently(() =>
+    actFor(control, tenant, (connection) =>
+      connection.query<Record<string, number>>(`with ${parts.join(', ')} select ${counts.join(', ')}`),
+    ),
+  )
+  const row = only(rows)
+  for (const [i, name] of names.entries()) deleted.set(name, (deleted.get(name) ?? 0) + row[`c${i}`]!)
+}
+
+/** Runs `fn` in a transaction that may act on one tenant's rows. The capability ends with it. */
+async function actFor<T>(control: ControlPool, { id, keys }: Who, fn: (connection: ControlConnection) => Promise<T>): Promise<T> {
+  return await control.transaction(async (connection) => {
+    await connection.query(`set local lock_timeout = ${lockTimeoutMs}`)
+    const rows = await connection.query<{ isMade: boolean }>('select partywall.act_for($1, $2, $3) as "isMade"', [
+      id,
+      keys.bigint,
+      keys.text,
+    ])
+    const result = await fn(connection)
+    await connection.query('select partywall.stop_acting($1, $2)', [id, only(rows).isMade])
+    return result
+  })
+}
+
+/** Deadlocks, lock timeouts and serialization failures are other people's good right: we come again, a bounded number of times. */
+async function patiently<T>(fn: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fn()
+    } catch (error) {
+      if (!['40P01', '55P03', '40001'].includes(sqlstateOf(error) ?? '') || attempt === attemptsMax) throw error
+      await wait(firstWaitMs * 2 ** (attempt - 1))
+    }
+  }
+}
