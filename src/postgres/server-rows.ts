@@ -5,6 +5,9 @@ import type { ControlConnection } from './control-pool.ts'
 
 export type ServerState = 'provisioning' | 'active' | 'draining' | 'retired'
 
+/** The address of a server that is being made. Names under .invalid lead nowhere (RFC 2606), so that nobody is sent astray. */
+export const promisedHost = 'provisioning.invalid'
+
 /** A server of the fleet. */
 export interface Server {
   readonly name: string

@@ -6,7 +6,7 @@
 // A server is taken into use only when its roles are there and their passwords are kept; a run that was killed is repeated.
 
 import { type Clock, systemClock } from '../core/clock.ts'
-import type { Json } from '../core/tenant.ts'
+import type { Json, TenantId } from '../core/tenant.ts'
 import {
   ConfigurationError,
   DatabaseUnavailableError,
@@ -24,7 +24,16 @@ import { chooseServer, type ServerWish } from './server-choice.ts'
 import { assertFit, readServerFacts, type ServerFacts, type ServerFinding, serverFindings } from './server-facts.ts'
 import { checkedAddress, checkedAdminUrl, checkedLabels, checkedTenantsMax, checkedWord, type Labels } from './server-input.ts'
 import { ensureServerLogins, type ServerSecrets, secretNamesOf } from './server-logins.ts'
-import { findServer, listReplicas, listServers, type Replica, type Resident, residentsOf, type Server } from './server-rows.ts'
+import {
+  findServer,
+  listReplicas,
+  listServers,
+  promisedHost,
+  type Replica,
+  type Resident,
+  residentsOf,
+  type Server,
+} from './server-rows.ts'
 
 export interface ServersOptions {
   /** The gatekeeper's connections to the catalog. */
@@ -175,23 +184,32 @@ export class Servers {
   /**
    * Strikes a server from the fleet, with its secrets. What is on it, its roles too, stays as it is. Repeat it after a failure.
    *
+   * @param options `owner`: the tenant who has the server for its own, when that tenant gives it up.
    * @throws {ServerInUseError} while a database of ours is there, or a tenant has the server for its own.
+   * @throws {ServerNotFoundError}
    */
-  async remove(name: string): Promise<void> {
-    const { writer, secrets } = this.#options
+  async remove(name: string, options: { readonly owner?: TenantId | undefined } = {}): Promise<void> {
+    const { reader, writer, secrets } = this.#options
     if (name === 'main') throw new ServerInUseError('main holds the catalog: it cannot be removed.')
-    // From here on nothing new comes; and what came before is seen by the next question.
-    await this.#setState(name, 'retired')
-    const server = await this.get(name)
-    if (server.databases > 0) {
-      const residents = await residentsOf(this.#options.reader, name, residentsMax)
-      await this.#setState(name, 'draining')
-      throw new ServerInUseError(`${server.databases} databases are on the server ${name}. Move or off-board those who live there first.`, {
-        details: { server: name, tenants: server.tenants, databases: server.databases, residents },
-      })
+    const server = await findServer(reader, name)
+    if (server !== undefined) {
+      const gone = await writer
+        .query(
+          `delete from partywall.servers where name = $1 and (provisioned is null or provisioned ->> 'tenantId' = $2) returning name`,
+          [name, options.owner ?? null],
+        )
+        .catch((error: { readonly code?: unknown }) => {
+          // The foreign key of partywall.databases: it also sees who came a moment ago.
+          if (error.code === '23503') return []
+          throw error
+        })
+      if (gone.length === 0) await this.#refuseRemoval(server)
     }
-    for (const secret of secretNamesOf(name)) await secrets.delete(secret)
-    await writer.query('delete from partywall.servers where name = $1', [name])
+    // Secrets go last. A run that was killed before this finds them, and no server.
+    const kept: string[] = []
+    for (const secret of secretNamesOf(name)) if ((await secrets.get(secret)) !== undefined) kept.push(secret)
+    if (server === undefined && kept.length === 0) await this.get(name)
+    for (const secret of kept) await secrets.delete(secret)
   }
 
   /**
@@ -288,6 +306,15 @@ export class Servers {
     if (gone.length === 0) throw new ServerNotFoundError(`The server ${server} has no replica ${JSON.stringify(name)}.`)
   }
 
+  async #refuseRemoval({ name, tenants, databases, provisioned }: Server): Promise<never> {
+    const residents = await residentsOf(this.#options.reader, name, residentsMax)
+    const why =
+      databases > 0
+        ? `${databases} databases are on the server ${name}. Move or off-board those who live there first.`
+        : `The server ${name} is one tenant's own. Off-board that tenant first.`
+    throw new ServerInUseError(why, { details: { server: name, tenants, databases, residents, provisioned } })
+  }
+
   /** The row, before anything is made on the server: whoever is killed then finds what was begun. */
   async #record(row: Recorded, provisioned: Json): Promise<void> {
     const { name, region, admin, labels, tenantsMax, provisioner } = row
@@ -380,6 +407,3 @@ interface Recorded {
   readonly tenantsMax: number | null
   readonly provisioner: string
 }
-
-/** The address of a server that is being made. Names under .invalid lead nowhere (RFC 2606), so that nobody is sent astray. */
-export const promisedHost = 'provisioning.invalid'
