@@ -1,7 +1,6 @@
 // One run of a program: fed, read line by line within bounds, and ended with everything that it started.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { TenancyError } from '../errors.ts'
 
 export interface CommandRun {
   readonly argv: readonly [string, ...string[]]
@@ -71,7 +70,7 @@ export async function runCommand(run: CommandRun): Promise<CommandEnd> {
       child.once('close', (code, name) => resolve(ended('exited', { exitCode: code ?? undefined, killedBy: name ?? undefined })))
     })
     if (cut === undefined) return exit
-    if (cut.error instanceof TenancyError) throw cut.error
+    if (cut.error !== undefined) throw cut.error
     return { ...exit, reason: cut.reason, problem: cut.problem }
   } finally {
     clearTimeout(timer)
