@@ -183,7 +183,8 @@ export class ReplicaDatabases implements TenantDatabases {
     const { reader, urls, secrets, clock, pool, admission, sharedConnectionsMax, ownConnectionsMax } = this.#options
     const row = await findDatabase(reader, database)
     if (row === undefined || this.#isClosed) return
-    const { app } = await addressOf(row, urls, secrets)
+    // The catalog's own is where the settings say, under whatever name: it may be a copy, or have been renamed.
+    const { app } = database === this.main.name ? urls : await addressOf(row, urls, secrets)
     const positions = this.#positions.get(replica.server) ?? new PrimaryPositions(clock, this.#bounds.lookEveryMs)
     this.#positions.set(replica.server, positions)
     const isOwn = row.holds === 'tenant'
