@@ -4,7 +4,7 @@ import { type ServerRequest, serverNameOf } from '../core/provisioner.ts'
 import type { Json, TenantId } from '../core/tenant.ts'
 import { ServerInUseError } from '../errors.ts'
 import type { ControlPool } from './control-pool.ts'
-import { chooseServer } from './server-choice.ts'
+import { chooseServer, lockChoice } from './server-choice.ts'
 import { promisedHost } from './server-rows.ts'
 
 /** A tenant's own server, as the catalog has it. */
@@ -57,7 +57,10 @@ export class OwnedServers {
   /** Takes a server off the shelf: registered, active, labelled `dedicated: true`, and nobody's. Two who ask get two. */
   async take(request: ServerRequest): Promise<OwnedServer> {
     await this.#writer.transaction(async (connection) => {
-      const { region, labels } = request
+      const { tenantId, region, labels } = request
+      await lockChoice(connection)
+      const before = await connection.query(`select s.name from partywall.servers as s where s.provisioned ->> 'tenantId' = $1`, [tenantId])
+      if (before.length > 0) return
       const found = await chooseServer(connection, { region, labels, for: 'server' }, { lock: true })
       await connection.query('update partywall.servers set provisioned = $2 where name = $1', [found.name, ownership(request)])
     })

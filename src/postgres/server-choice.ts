@@ -31,8 +31,7 @@ export async function chooseServer(
   wish: ServerWish,
   options: { readonly lock?: boolean | undefined } = {},
 ): Promise<Server> {
-  // One chooser at a time: the count of what is there must not change between the look and the caller's insert.
-  if (options.lock === true) await control.query('select pg_advisory_xact_lock(7305804405)')
+  if (options.lock === true) await lockChoice(control)
   const [found] = await control.query<Server>(
     `select * from (
        select ${serverColumns}
@@ -59,4 +58,9 @@ export async function chooseServer(
   const details = { ...wish }
   if (any === undefined) throw new RegionMismatchError(`No server is in the region ${wish.region}. Add one there first.`, { details })
   throw new CapacityError(`No server in ${wish.region} has room for a ${wish.for}. Add one, or raise tenants_max.`, { details })
+}
+
+/** One chooser at a time, to the end of its transaction: what it has counted must not change before it has inserted. */
+export async function lockChoice(control: ControlConnection): Promise<void> {
+  await control.query('select pg_advisory_xact_lock(7305804405)')
 }

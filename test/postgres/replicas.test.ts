@@ -2,12 +2,15 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ConfigurationError, StatementRefusedError, TenantSuspendedError } from '../../src/errors.ts'
+import { ConfigurationError, ServerRefusedError, StatementRefusedError, TenantSuspendedError } from '../../src/errors.ts'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
 import { ReplicaDatabases } from '../../src/postgres/replicas.ts'
+import { Servers } from '../../src/postgres/servers.ts'
 import type { Tenancy } from '../../src/tenancy.ts'
 import { rowsPerTenant, type Stage, stage } from '../support/cast.ts'
+import { MemorySecrets } from '../support/fleet-server.ts'
 import { type TestReplica, testReplica } from '../support/replica.ts'
+import { testServer } from '../support/server.ts'
 
 /** Bounds that let a test see within a second what takes ten otherwise. */
 const bounds = { ageMsMax: 600, lookEveryMs: 100, asideMs: 50 }
@@ -22,6 +25,12 @@ async function readsReplica(slug: string): Promise<boolean> {
     tenancy.replica().query<{ is: boolean }>('select pg_is_in_recovery() as is, (select count(*) from notes) as notes'),
   )
   return rows[0]!.is
+}
+
+/** The replica replays no more, and the primary goes on: a replica of a primary that writes nothing is never behind. */
+async function standStill(): Promise<void> {
+  await replica.control.query('select pg_wal_replay_pause()')
+  await play.alice(`select pg_logical_emit_message(true, 'test', 'written after the pause')`)
 }
 
 /** Until the tenant's reads come from there: the fact itself is asked, again and again. */
@@ -41,13 +50,19 @@ describe('tenancy.replica()', () => {
     play = await stage(undefined, { replicas: bounds })
     tenancy = play.tenancy
     replica = await testReplica()
-    await play.alice('insert into partywall.replicas (server_name, name, region, host, port) values ($1, $2, $3, $4, $5)', [
-      'main',
-      'near',
-      'default',
-      replica.host,
-      replica.port,
-    ])
+    const open = (connectionString: string) => new ControlPool({ connectionString, applicationName: 'test' })
+    const [reader, writer] = [open(play.database.urls.gatekeeper), open(play.database.urls.migrator)]
+    const servers = new Servers({ reader, writer, secrets: new MemorySecrets() })
+    await servers.adoptMain({ adminUrl: (await testServer()).superuserUrl })
+    await servers.addReplica({ server: 'main', name: 'near', host: replica.host, port: replica.port })
+    const itself = { server: 'main', name: 'itself', host: replica.host, port: Number(new URL(play.database.urls.app).port) }
+    await assert.rejects(servers.addReplica(itself), ServerRefusedError)
+    assert.deepEqual(
+      (await servers.listReplicas('main')).map(({ name, region }) => [name, region]),
+      [['near', 'default']],
+    )
+    await reader.close()
+    await writer.close()
   })
   after(async () => {
     await tenancy.close()
@@ -122,7 +137,7 @@ describe('tenancy.replica()', () => {
   describe('where no replica is near enough, the primary stands in:', () => {
     test('while the replica stands still, and until it has caught up', async () => {
       await untilReads('bob', true)
-      await replica.control.query('select pg_wal_replay_pause()')
+      await standStill()
       await untilReads('bob', false)
       await play.alice(`insert into app.notes (tenant_id, title) values ($1, 'after the pause')`, [play.bob.id])
       assert.ok((await titles('bob')).some(({ title }) => title === 'after the pause'))
@@ -132,7 +147,7 @@ describe('tenancy.replica()', () => {
     })
 
     test('and it writes no more than a replica would', async () => {
-      await replica.control.query('select pg_wal_replay_pause()')
+      await standStill()
       try {
         await untilReads('bob', false)
         const write = `insert into notes (title) values ('written')`
@@ -162,7 +177,7 @@ describe('tenancy.replica()', () => {
 
     test('for a tenant whose capability the replica has not heard of, at the first refusal and without an error', async () => {
       await untilReads('bob', true)
-      await replica.control.query('select pg_wal_replay_pause()')
+      await standStill()
       try {
         // Carol's is issued after the pause: within the bound of age, the replica is still asked, and refuses.
         const rows = await titles('carol')
@@ -194,7 +209,7 @@ describe('tenancy.replica()', () => {
     test('is refused at once, though the replica has not heard of it', async () => {
       await untilReads('carol', true)
       const context = await tenancy.run('carol', () => tenancy.current())
-      await replica.control.query('select pg_wal_replay_pause()')
+      await standStill()
       try {
         await tenancy.tenants.suspend('carol', { reason: 'To see who knows.' })
         const reader = await tenancy.scope.run(context, () => tenancy.replica())
