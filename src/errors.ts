@@ -116,6 +116,26 @@ export class TenantMovingError extends errorClass('PW_TENANT_MOVING', 503, true,
 /** The tenant may be read but not written at present. */
 export class TenantReadOnlyError extends errorClass('PW_TENANT_READ_ONLY', 503, true, 'Read-only at present. Try again later.') {}
 
+// ── The fleet ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Every server that the tenant could live on is full. */
+export class CapacityError extends errorClass('PW_CAPACITY', 503, false, 'No room at present.') {}
+
+/** The catalog has no server, or no replica, of this name. */
+export class ServerNotFoundError extends errorClass('PW_SERVER_NOT_FOUND', 404, false, 'Not found.') {}
+
+/** A server of this name is registered with another address. */
+export class ServerExistsError extends errorClass('PW_SERVER_EXISTS', 409, false, 'That name is taken.') {}
+
+/** The server is not fit to hold tenants. `findings` in the details has each reason, and what mends it. */
+export class ServerRefusedError extends errorClass('PW_SERVER_REFUSED', 500, false, 'Internal error.') {}
+
+/** Tenants live on the server: it cannot be removed, nor given back. */
+export class ServerInUseError extends errorClass('PW_SERVER_IN_USE', 409, false, 'In use.') {}
+
+/** The tool that makes servers failed, or answered what cannot be understood. */
+export class ProvisionerError extends errorClass('PW_PROVISIONER', 503, false, 'Unavailable.') {}
+
 // ── Identity and hints ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** The request names no tenant, neither by its identity nor by a hint. */
@@ -255,6 +275,12 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     PlacementConflictError,
     CapacityError,
     TenantVersionError,
+    CapacityError,
+    ServerNotFoundError,
+    ServerExistsError,
+    ServerRefusedError,
+    ServerInUseError,
+    ProvisionerError,
     TenantRequiredError,
     IdentityRequiredError,
     InvalidIdentityError,

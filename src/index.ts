@@ -57,10 +57,15 @@ export {
   OverloadedError,
   PlacementConflictError,
   PolicyViolationError,
+  ProvisionerError,
   RegionMismatchError,
   RouteNotFoundError,
   RowNotFoundError,
   SerializationError,
+  ServerExistsError,
+  ServerInUseError,
+  ServerNotFoundError,
+  ServerRefusedError,
   StaleTenantError,
   StatementRefusedError,
   StatementTimeoutError,
@@ -90,6 +95,7 @@ export type { Capability } from './postgres/capabilities.ts'
 export { type InstallOptions, installPartywall } from './postgres/install.ts'
 export type { QueryOptions, Statement } from './postgres/lease.ts'
 export type { TableFinding } from './postgres/protect.ts'
+export type { ReplicaBounds } from './postgres/replicas.ts'
 export type { FindOptions, FoundRows, RepositoryOptions, TenantRepository } from './postgres/repository.ts'
 export type { OrderBy, PageRequest } from './postgres/repository-page.ts'
 export type { QueryResult } from './postgres/result.ts'

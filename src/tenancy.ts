@@ -27,11 +27,12 @@ import { ControlPool } from './postgres/control-pool.ts'
 import { tenantKysely } from './postgres/kysely.ts'
 import type { ProtectedTables } from './postgres/kysely-predicate.ts'
 import type { QueryOptions } from './postgres/lease.ts'
-import { Leases } from './postgres/lease.ts'
+import { Leases, type LeasesOptions } from './postgres/lease.ts'
 import { OpenDatabases, type ServedVersions } from './postgres/open-databases.ts'
 import { ConnectionPool } from './postgres/pool.ts'
 import { declareGlobalTable, protectTable } from './postgres/protect.ts'
 import { protectedNames } from './postgres/protected-names.ts'
+import { type ReplicaBounds, ReplicaDatabases } from './postgres/replicas.ts'
 import { type RepositoryOptions, TenantRepository } from './postgres/repository.ts'
 import type { QueryResult } from './postgres/result.ts'
 import type { TenantDatabase } from './postgres/tenant-database.ts'
@@ -79,6 +80,8 @@ export interface TenancyOptions {
   readonly secrets?: SecretReader | undefined
   /** Which migrations this version of the application serves; a tenant outside of them is refused by name. Default: any. */
   readonly serves?: ServedVersions | undefined
+  /** When replicas are read from; see {@link Tenancy.replica}. */
+  readonly replicas?: ReplicaBounds | undefined
   /** What the plans mean, by name: weight, placement, features. */
   readonly plans?: Readonly<Record<string, Plan>> | undefined
   /** Where cached values are kept. Default: this process's memory. */
@@ -114,6 +117,8 @@ interface Parts {
   readonly directory: TenantDirectory
   readonly databases: OpenDatabases
   readonly leases: Leases
+  readonly replicas: ReplicaDatabases
+  readonly replicaLeases: Leases
   readonly caches: TenantCaches
   readonly protectedNames: ProtectedTables
 }
@@ -192,6 +197,17 @@ export class Tenancy {
   for(context: TenantContext): TenantHandle {
     if (this.#isClosed) throw new ClosedError('The tenancy is closed.')
     return new TenantHandle(this.#parts.leases, this.scope.check(context))
+  }
+
+  /**
+   * Reads for the tenant in context from a replica of its server, which may be a moment behind (`replicas.ageMsMax`, 10 s); from
+   * the server itself when no replica is near enough. Read-only on either: what writes is refused by the database (25006).
+   *
+   * @throws {NoTenantError} outside every tenant.
+   */
+  replica(): TenantHandle {
+    if (this.#isClosed) throw new ClosedError('The tenancy is closed.')
+    return new TenantHandle(this.#parts.replicaLeases, this.current())
   }
 
   /**
@@ -400,13 +416,23 @@ async function join(
     capabilityTtlMs: options.capabilityTtlMs,
     applicationName,
   })
-  const leases = new Leases({
-    databases,
+  const leaseOptions: Omit<LeasesOptions, 'databases'> = {
     clock,
     weight: ({ tenant }) => plans.weightOf(tenant.plan),
     statementTimeoutMs: options.statementTimeoutMs,
     onRefused: (id) => directory.invalidate(id),
+  }
+  const leases = new Leases({ ...leaseOptions, databases })
+  const replicas = new ReplicaDatabases({
+    ...options.replicas,
+    ...{ primary: databases, reader, clock, directory, admission: options.admission },
+    urls: { app: options.database, gatekeeper: options.catalog },
+    secrets: options.secrets ?? { get: async () => undefined },
+    pool: { ...poolOptions, applicationName },
+    sharedConnectionsMax: connectionsMax,
+    ownConnectionsMax,
   })
+  const replicaLeases = new Leases({ ...leaseOptions, databases: replicas, isReadOnly: true })
   const caches = new TenantCaches({ store: options.cache ?? new MemoryCacheStore() })
   const tenants = new Tenants({ catalog, directory, auditTrail, scope })
   const names = protectedNames(await protectedTables(reader))
@@ -417,6 +443,8 @@ async function join(
     directory,
     databases,
     leases,
+    replicas,
+    replicaLeases,
     caches,
     scope,
     tenants,
@@ -431,6 +459,7 @@ async function closeParts(parts: Parts): Promise<void> {
   main.queue.close()
   await parts.directory.close()
   main.pool.close()
+  await parts.replicas.close()
   await parts.databases.close()
   // A database that is down cannot revoke; the capabilities expire by themselves.
   await main.capabilities.close().catch(() => {})

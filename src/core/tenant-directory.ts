@@ -114,6 +114,11 @@ export class TenantDirectory {
     return await (this.#flights.get(key) ?? this.#depart(lookup, key)).promise
   }
 
+  /** The tenant by its id, whatever its status, if it is remembered: nobody is asked. */
+  tryFind(id: TenantId): Tenant | undefined {
+    return this.#recall({ kind: 'id', id }, id, this.#clock.monotonic())
+  }
+
   /** The tenant by a slug or an id as text, whatever its status. @throws {InvalidTenantRefError} */
   async findByRef(ref: TenantRef): Promise<Tenant | undefined> {
     return await this.find(parseTenantRef(ref))

@@ -53,6 +53,8 @@ export interface LeasesOptions {
   readonly admissionDeadlineMs?: number | undefined
   /** The longest that a statement may run, in milliseconds; default 30,000, the limit of the app's role. */
   readonly statementTimeoutMs?: number | undefined
+  /** Every statement runs in a read-only transaction: what writes is refused by the database, wherever it runs. Default false. */
+  readonly isReadOnly?: boolean | undefined
   /** Told when the database refuses a tenant that a cache believed active. */
   readonly onRefused?: ((tenantId: TenantId) => void) | undefined
 }
@@ -75,6 +77,8 @@ const previousAndBindSchemaWithTimeout = `${previousAndBindSchema}, set_config('
 /** For the session: only where the login itself is one tenant's own. */
 const bindOwn = `select set_config('partywall.capability', $1, false)`
 const previousAndBindWithTimeout = `${previousAndBind}, set_config('statement_timeout', $2, true)`
+/** After this statement has taken its snapshot, PostgreSQL lets nobody make the transaction writable again. */
+const readOnly = `set_config('transaction_read_only', 'on', true)`
 
 export class Leases {
   readonly databases: TenantDatabases
@@ -82,6 +86,7 @@ export class Leases {
   readonly statementTimeoutMs: number
   readonly #weight: (context: TenantContext) => number
   readonly #admissionDeadlineMs: number | undefined
+  readonly #isReadOnly: boolean
   readonly #onRefused: (tenantId: TenantId) => void
   readonly watchdog: Watchdog
 
@@ -91,6 +96,7 @@ export class Leases {
     this.statementTimeoutMs = options.statementTimeoutMs ?? 30_000
     this.#weight = options.weight ?? (() => 1)
     this.#admissionDeadlineMs = options.admissionDeadlineMs
+    this.#isReadOnly = options.isReadOnly ?? false
     this.#onRefused = options.onRefused ?? (() => {})
     this.watchdog = new Watchdog(options.clock)
   }
@@ -110,12 +116,14 @@ export class Leases {
       )
     }
     const values = toWireValues(statement.values ?? [])
+    const { tenant } = context
+    const database = this.databases.tryGet(tenant) ?? (await this.databases.get(tenant))
     try {
-      return await this.#once<Row>(context, context.tenant, statement, values)
+      return await this.#once<Row>(database, context, tenant, statement, values)
     } catch (error) {
-      const again = await this.worthAnother(error, context.tenant)
+      const again = await this.worthAnother(error, tenant, database)
       if (again === undefined) throw error
-      return await this.#once<Row>(context, again, statement, values)
+      return await this.#once<Row>(await this.databaseOf(again), context, again, statement, values)
     }
   }
 
@@ -144,9 +152,10 @@ export class Leases {
   /**
    * Is the failure one that a new capability, a new plan or a new place cures, and one before which nothing happened?
    *
-   * @returns the tenant with which to try once more, or undefined.
+   * @returns the tenant with which to try once more, or undefined. Another object than `tenant` when it is in another place.
    */
-  async worthAnother(error: unknown, tenant: Tenant): Promise<Tenant | undefined> {
+  async worthAnother(error: unknown, tenant: Tenant, failed: TenantDatabase | undefined): Promise<Tenant | undefined> {
+    if (failed !== undefined && this.databases.tryElsewhere?.(error, tenant, failed) === true) return Object.freeze({ ...tenant })
     if (error instanceof CapabilityRefusedError || isStalePlan(error)) return tenant
     this.noteRefusal(error, tenant.id)
     if (!(error instanceof TenantMovingError)) return undefined
@@ -160,8 +169,13 @@ export class Leases {
     if (code === 'PW_TENANT_SUSPENDED' || code === 'PW_TENANT_MOVING' || code === 'PW_TENANT_READ_ONLY') this.#onRefused(tenantId)
   }
 
-  async #once<Row>(context: TenantContext, tenant: Tenant, statement: Statement, values: WireValues): Promise<QueryResult<Row>> {
-    const database = this.databases.tryGet(tenant) ?? (await this.databases.get(tenant))
+  async #once<Row>(
+    database: TenantDatabase,
+    context: TenantContext,
+    tenant: Tenant,
+    statement: Statement,
+    values: WireValues,
+  ): Promise<QueryResult<Row>> {
     const { capabilities } = database
     const capability = capabilities.tryGet(tenant.id) ?? (await capabilities.get(tenant.id))
     return await this.#send<Row>(await this.hold(database, context, statement.signal), tenant, capability, statement, values)
@@ -237,6 +251,7 @@ export class Leases {
     capability: Capability,
     timeoutMs: number | undefined,
   ): FlushStep | undefined {
+    if (this.#isReadOnly) return this.#writeReadOnlyBind(writer, connection, { database, schema }, capability, timeoutMs)
     if (isBoundForSession(database, connection)) {
       return timeoutMs === undefined ? undefined : this.writeTimeout(writer, connection, timeoutMs)
     }
@@ -257,6 +272,32 @@ export class Leases {
     } else {
       const name = connection.prepareFixed(writer, 'pw_bind_timeout', previousAndBindWithTimeout)
       writer.raw(bindAndExecute(name, [handle, this.#limit(timeoutMs)]))
+    }
+    return connection.emptySessionStep
+  }
+
+  /** As writeBind, and nothing can be written from here to the end of the transaction: not even where a primary stands in. */
+  #writeReadOnlyBind(
+    writer: FlushWriter,
+    connection: Connection,
+    { database, schema }: Place,
+    { handle }: Capability,
+    timeoutMs = this.statementTimeoutMs,
+  ): FlushStep {
+    const limit = this.#limit(timeoutMs)
+    if (isBoundForSession(database, connection)) {
+      const name = connection.prepareFixed(writer, 'pw_read_only', `select ${readOnly}, set_config('statement_timeout', $1, true)`)
+      writer.raw(bindAndExecute(name, [limit]))
+      return ownStep
+    }
+    if (database.holds === 'schema') {
+      const path = searchPathOf(schema)
+      connection.expectSearchPath(path)
+      const name = connection.prepareFixed(writer, 'pw_bind_schema_read_only', `${previousAndBindSchemaWithTimeout}, ${readOnly}`)
+      writer.raw(bindAndExecute(name, [handle, path, limit]))
+    } else {
+      const name = connection.prepareFixed(writer, 'pw_bind_read_only', `${previousAndBindWithTimeout}, ${readOnly}`)
+      writer.raw(bindAndExecute(name, [handle, limit]))
     }
     return connection.emptySessionStep
   }

@@ -13,8 +13,11 @@ export interface TenantDatabase {
   readonly holds: 'pooled' | 'schema' | 'tenant'
   readonly pool: ConnectionPool
   readonly queue: FairQueue
-  readonly capabilities: Capabilities
+  readonly capabilities: CapabilitySource
 }
+
+/** Where capabilities come from: those of the database itself, or a replica's, which come from its primary. */
+export type CapabilitySource = Pick<Capabilities, keyof Capabilities>
 
 /** Finds the database in which a tenant's rows are. */
 export interface TenantDatabases {
@@ -31,4 +34,9 @@ export interface TenantDatabases {
   get(tenant: Tenant): Promise<TenantDatabase>
   /** The tenant as the catalog has it now: it was found where it is not any more. */
   locate(tenant: Tenant): Promise<Tenant | undefined>
+  /**
+   * Told of a failure: may the same be tried once more, because the tenant's rows are in another place as well? From here on
+   * the tenant's is the other place, for a while. Without it there is no other.
+   */
+  tryElsewhere?(error: unknown, tenant: Tenant, failed: TenantDatabase): boolean
 }

@@ -245,9 +245,11 @@ export class TenantTransaction {
     try {
       return await this.#flush<Row>(write, statement)
     } catch (error) {
-      if (!startedHere || (error instanceof CapabilityRefusedError && this.#ownCapability)) throw error
-      const again = await this.#leases.worthAnother(error, this.#tenant)
-      if (again === undefined) throw error
+      if (!startedHere) throw error
+      const again = await this.#leases.worthAnother(error, this.#tenant, await this.#database?.catch(() => undefined))
+      // Where it was refused a capability of its own, a new one would be refused as well; elsewhere it may be known.
+      const isLost = again === this.#tenant && error instanceof CapabilityRefusedError && this.#ownCapability
+      if (again === undefined || isLost) throw error
       // The first flush did nothing but fail: begin again with a new capability, a new plan, or in another place.
       await this.#restart(again)
       return await this.#flush<Row>(write, statement)
@@ -342,12 +344,13 @@ export class TenantTransaction {
   }
 
   async #restart(tenant: Tenant): Promise<void> {
-    const held = await this.#held!
-    await this.#control(held, 'rollback')
+    // Where there is another place, the connection may never have come to be, or be broken.
+    const held = await this.#held?.catch(() => undefined)
+    if (held !== undefined && (held.connection.isUsable || tenant === this.#tenant)) await this.#control(held, 'rollback')
     this.#isBegun = false
     if (tenant !== this.#tenant) {
       this.#unwatch?.()
-      this.#leases.release(held)
+      if (held !== undefined) this.#leases.release(held)
       await this.#revokeOwn()
       this.#ownCapability = false
       this.#tenant = tenant

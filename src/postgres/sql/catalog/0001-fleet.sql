@@ -28,7 +28,7 @@ create table partywall.servers (
 comment on table partywall.servers is
   'PostgreSQL servers that hold tenants. `main` is the catalog''s own: its address is that of the application''s settings. Written by partywall_owner, read by partywall_gatekeeper.';
 comment on column partywall.servers.tenants_max is 'How many tenants may have a database of their own on it; null for any number.';
-comment on column partywall.servers.provisioned is 'What the provisioner said when it made the server, and needs to destroy it. Null for a server that was there before.';
+comment on column partywall.servers.provisioned is 'Whose the server is, if it is one tenant''s own, and what its provisioner said and needs to destroy it. Null otherwise.';
 
 create table partywall.replicas (
   server_name text collate "C" not null,

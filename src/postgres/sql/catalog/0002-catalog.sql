@@ -134,6 +134,41 @@ create trigger tenants_check before insert or update of id, slug, region, isolat
   for each row execute function partywall.check_tenant();
 revoke execute on function partywall.check_tenant() from public;
 
+-- Nor may the region change under those who live there: neither that of a server, nor by a database being said to be elsewhere.
+create function partywall.check_residents() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $fn$
+declare
+  stranger record;
+begin
+  -- Who is being placed at this moment is waited for, and seen.
+  lock table partywall.tenants in share row exclusive mode;
+  if tg_table_name = 'servers' then
+    select t.slug, t.region into stranger
+      from partywall.tenants as t
+      join partywall.databases as d on d.name = t.database_name
+     where d.server_name = new.name and t.region <> new.region
+     limit 1;
+  else
+    select t.slug, t.region into stranger
+      from partywall.tenants as t
+      join partywall.servers as s on s.name = new.server_name
+     where t.database_name = new.name and t.region <> s.region
+     limit 1;
+  end if;
+  if found then
+    raise exception using errcode = 'PW011', message = format('the tenant %s, who lives there, is of the region %s', stranger.slug, stranger.region);
+  end if;
+  return new;
+end
+$fn$;
+create trigger servers_check_residents before update of region on partywall.servers
+  for each row when (old.region is distinct from new.region) execute function partywall.check_residents();
+create trigger databases_check_residents before update of server_name on partywall.databases
+  for each row when (old.server_name is distinct from new.server_name) execute function partywall.check_residents();
+revoke execute on function partywall.check_residents() from public;
+
 -- The gate follows the status in the same transaction, so that the database refuses at once, whatever any cache says.
 -- This is the gate in the catalog's database. A tenant that lives elsewhere has its own gate there, and is refused here.
 create function partywall.follow_tenant_status() returns trigger
