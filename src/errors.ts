@@ -110,6 +110,34 @@ export class TenantMovingError extends errorClass('PW_TENANT_MOVING', 503, true,
 /** The tenant may be read but not written at present. */
 export class TenantReadOnlyError extends errorClass('PW_TENANT_READ_ONLY', 503, true, 'Read-only at present. Try again later.') {}
 
+// ── Operations ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Another operation of this tenant is not over. `details` has its `id`, `kind`, `state` and `since`. */
+export class OperationInProgressError extends errorClass(
+  'PW_OPERATION_IN_PROGRESS',
+  409,
+  true,
+  'Another change is under way. Try again later.',
+) {}
+
+/** There is no such operation. */
+export class OperationNotFoundError extends errorClass('PW_OPERATION_NOT_FOUND', 404, false, 'Not found.') {}
+
+/** A step failed: the cause has why, `details` the `step` and the operation's `id`. It may be retried, or cancelled. */
+export class OperationFailedError extends errorClass('PW_OPERATION_FAILED', 500, false, 'The change could not be completed.') {}
+
+/** The operation is over, or has come so far that it can only go on. */
+export class OperationNotCancellableError extends errorClass('PW_OPERATION_NOT_CANCELLABLE', 409, false, 'It can no longer be undone.') {}
+
+/** The tenant's gate is in another database than the catalog's, or the tenant is being set up or closed: only an operation may do this. */
+export class OperationRequiredError extends errorClass('PW_OPERATION_REQUIRED', 409, false, 'Not possible this way.') {}
+
+/** A store still has something of a tenant after its purge. `details` says what and where; nothing was certified. */
+export class PurgeIncompleteError extends errorClass('PW_PURGE_INCOMPLETE', 500, true, 'Not everything could be deleted.') {}
+
+/** A purge certificate does not verify: another key, another text, or none of ours. */
+export class CertificateInvalidError extends errorClass('PW_CERTIFICATE_INVALID', 400, false, 'The certificate is not valid.') {}
+
 // ── Identity and hints ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** The request names no tenant, neither by its identity nor by a hint. */
@@ -247,6 +275,13 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     TenantOnboardingError,
     RegionMismatchError,
     TenantVersionError,
+    OperationInProgressError,
+    OperationNotFoundError,
+    OperationFailedError,
+    OperationNotCancellableError,
+    OperationRequiredError,
+    PurgeIncompleteError,
+    CertificateInvalidError,
     TenantRequiredError,
     IdentityRequiredError,
     InvalidIdentityError,
