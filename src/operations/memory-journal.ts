@@ -30,7 +30,7 @@ export class MemoryOperationJournal implements OperationJournal {
   }
 
   async begin(input: NewOperation, leaseMs: number, supersedes: readonly string[] = []): Promise<Operation> {
-    const open = await this.findOpen(input.tenantId)
+    const open = this.#open(input.tenantId)
     if (open !== undefined) {
       if (open.state !== 'failed' || !supersedes.includes(open.kind)) throw inProgress(open)
       this.#write(open.id, { state: 'cancelled', finishedAt: this.#now() })
@@ -111,9 +111,7 @@ export class MemoryOperationJournal implements OperationJournal {
   }
 
   async findOpen(tenantId: TenantId): Promise<Operation | undefined> {
-    return [...this.#entries.values()]
-      .map(({ operation }) => operation)
-      .find((operation) => operation.tenantId === tenantId && openStates.includes(operation.state))
+    return this.#open(tenantId)
   }
 
   async list(options: OperationListOptions = {}): Promise<readonly Operation[]> {
@@ -136,6 +134,12 @@ export class MemoryOperationJournal implements OperationJournal {
       count += 1
     }
     return count
+  }
+
+  #open(tenantId: TenantId): Operation | undefined {
+    return [...this.#entries.values()]
+      .map(({ operation }) => operation)
+      .find((operation) => operation.tenantId === tenantId && openStates.includes(operation.state))
   }
 
   #now(): Date {

@@ -133,7 +133,8 @@ export function journalConformance(name: string, makeJournal: (t: TestContext) =
     const ids = claimed.flatMap((operation) => operation?.id ?? [])
     assert.equal(new Set(ids).size, ids.length)
     // A row that another holds is passed over, so that a second look may be needed.
-    for (let next = await journal.claimDue('last', lease); next !== undefined; next = await journal.claimDue('last', lease)) ids.push(next.id)
+    for (let next = await journal.claimDue('last', lease); next !== undefined; next = await journal.claimDue('last', lease))
+      ids.push(next.id)
     assert.deepEqual(ids.sort(), all.map(({ id }) => id).sort())
   })
 
