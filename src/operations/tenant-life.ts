@@ -3,16 +3,11 @@
 import type { Catalog } from '../core/catalog.ts'
 import type { Isolation } from '../core/placement.ts'
 import type { PlacedTenant, PlacementAdapter } from '../core/placement-adapter.ts'
+import type { Plans } from '../core/plans.ts'
 import type { Tenant, TenantId } from '../core/tenant.ts'
 import { InvalidInputError, TenantNotFoundError, TenantOffboardingError, TenantOnboardingError } from '../errors.ts'
 import type { PurgeStore } from './purge-store.ts'
 import type { TenantExporter } from './tenant-exporter.ts'
-
-/** What a plan means for a tenant's place. */
-export interface PlanPlacement {
-  /** Default: pooled. */
-  readonly isolation?: Isolation | undefined
-}
 
 /** A statement, in the tenant's scope. */
 export interface SeedScope {
@@ -65,8 +60,8 @@ export interface TenantLife {
   readonly catalog: Catalog
   /** @throws {ConfigurationError} for an isolation that this installation has no adapter for. */
   readonly placements: (isolation: Isolation) => PlacementAdapter
-  /** By the name of the plan. */
-  readonly plans?: Readonly<Record<string, PlanPlacement>> | undefined
+  /** Where tenants of a plan live. Default: pooled, all of them. */
+  readonly plans?: Plans | undefined
   readonly hooks?: TenantHooks | undefined
   readonly seeds?: readonly Seed[] | undefined
   readonly runSeed?: SeedRunner | undefined
@@ -84,7 +79,7 @@ export interface TenantLife {
 
 /** The isolation that a plan gives by default. */
 export function isolationOfPlan(life: TenantLife, plan: string): Isolation {
-  return (Object.hasOwn(life.plans ?? {}, plan) ? life.plans?.[plan]?.isolation : undefined) ?? 'pooled'
+  return life.plans?.placementOf(plan) ?? 'pooled'
 }
 
 export function placed(tenant: Tenant): PlacedTenant {

@@ -51,17 +51,20 @@ export class SlotPurgeStore implements PurgeStore {
   }
 
   async #names(tenant: PlacedTenant): Promise<readonly string[]> {
+    const { isolation, database } = tenant.placement
     const own = databaseNameOf(tenant.id)
+    // Of a database that waited in stock before it was the tenant's, the name is another.
+    const databases = isolation === 'database' || isolation === 'server' ? [own, database] : [own]
     const rows = await this.#asAdministrator(
       tenant.placement.server,
       async (admin) =>
         await admin.query<{ name: string }>(
           `select s.slot_name as name
              from pg_catalog.pg_replication_slots as s
-            where s.database = $1
-               or starts_with(s.slot_name::text, $1)
+            where s.database::text = any ($1::text[])
+               or starts_with(s.slot_name::text, $2)
             order by s.slot_name`,
-          [own],
+          [databases, own],
         ),
     )
     return rows.map(({ name }) => name)
