@@ -225,16 +225,18 @@ function clear(life: TenantLife, input: OnboardInput): Step {
   }
 }
 
-/** @returns undefined when no place was ever taken. */
+/** @returns undefined when no place was ever taken, or it is not this operation's. */
 async function reservedPlace(
   life: TenantLife,
   input: OnboardInput,
-  { outputs, operation, tenantId }: StepContext<OnboardInput>,
+  { outputs, tenantId }: StepContext<OnboardInput>,
 ): Promise<PlacedTenant | undefined> {
+  // Somebody else's tenant has this id. It was there first, and the adapter has answered with its place: hands off.
+  const tenant = await life.catalog.find({ kind: 'id', id: tenantId })
+  if (tenant !== undefined && tenant.status !== 'onboarding') return undefined
   const { region = 'default', keys = {} } = input.tenant
   const known = outputs['place'] as unknown as Placement | undefined
   if (known !== undefined) return { id: tenantId, region, keys, placement: known }
-  if (operation.steps['place'] === undefined && !input.isolation) return undefined
   try {
     // It may have been reserved in the moment before the kill: asked again, the adapter answers the same.
     return { id: tenantId, region, keys, placement: await placeOf(life, input) }

@@ -1,7 +1,7 @@
 // A place among pooled tenants of one test database: as much of it as operations need.
 
-import type { PlacedTenant, PlacementAdapter, PurgeCount } from '../../src/core/placement-adapter.ts'
 import { mainPlacement } from '../../src/core/placement.ts'
+import type { PlacedTenant, PlacementAdapter, PurgeCount } from '../../src/core/placement-adapter.ts'
 import type { ControlConnection } from '../../src/postgres/control-pool.ts'
 
 /** @param superuser sees every row: what it counts is the truth. */
