@@ -34,11 +34,12 @@ export class DirectoryTenantExporter implements TenantExporter {
       async (control) =>
         await control.transaction(async (connection) => {
           await connection.query('set transaction isolation level repeatable read')
-          await bindForReading(connection, tenant)
+          const capability = await bindForReading(connection, tenant)
           const written: ExportedTable[] = []
           for (const table of await tablesOf(connection, tenant)) {
             written.push(await this.#exportTable(connection, table, options))
           }
+          await connection.query('delete from partywall.capabilities as c where c.capability = $1', [capability])
           return written
         }),
     )
@@ -84,9 +85,9 @@ interface TableName {
 
 /**
  * The tenant's gate is closed, and the policies hold for the migrator too. So this transaction has a capability of its own, which lets
- * it read, and which is never committed: nobody else ever sees it, and the rollback of a crash takes it away.
+ * it read. It is deleted before the commit, and a crash rolls it back: nobody else ever sees it.
  */
-export async function bindForReading(connection: ControlConnection, tenant: PlacedTenant): Promise<void> {
+async function bindForReading(connection: ControlConnection, tenant: PlacedTenant): Promise<string> {
   const [issued] = await connection.query<{ capability: string }>(
     `insert into partywall.capabilities (capability, tenant_id, state, expires_at, issued_to, key_bigint, key_text)
      select gen_random_uuid(), g.tenant_id, 'read_only', 'infinity', 'export', g.key_bigint, g.key_text
@@ -96,7 +97,9 @@ export async function bindForReading(connection: ControlConnection, tenant: Plac
     [tenant.id],
   )
   // Without a gate there is nobody to read for: bind() refuses what is not known.
-  await connection.query('select partywall.bind($1)', [issued?.capability ?? '00000000-0000-0000-0000-000000000000'])
+  const capability = issued?.capability ?? '00000000-0000-0000-0000-000000000000'
+  await connection.query('select partywall.bind($1)', [capability])
+  return capability
 }
 
 /** Tables behind the wall in the tenant's schema; the wall shows the tenant's rows alone. */
