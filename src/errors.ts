@@ -118,9 +118,6 @@ export class TenantReadOnlyError extends errorClass('PW_TENANT_READ_ONLY', 503, 
 
 // ── The fleet ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Every server that the tenant could live on is full. */
-export class CapacityError extends errorClass('PW_CAPACITY', 503, false, 'No room at present.') {}
-
 /** The catalog has no server, or no replica, of this name. */
 export class ServerNotFoundError extends errorClass('PW_SERVER_NOT_FOUND', 404, false, 'Not found.') {}
 
@@ -135,6 +132,34 @@ export class ServerInUseError extends errorClass('PW_SERVER_IN_USE', 409, false,
 
 /** The tool that makes servers failed, or answered what cannot be understood. */
 export class ProvisionerError extends errorClass('PW_PROVISIONER', 503, false, 'Unavailable.') {}
+
+// ── Operations ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Another operation of this tenant is not over. `details` has its `id`, `kind`, `state` and `since`. */
+export class OperationInProgressError extends errorClass(
+  'PW_OPERATION_IN_PROGRESS',
+  409,
+  true,
+  'Another change is under way. Try again later.',
+) {}
+
+/** There is no such operation. */
+export class OperationNotFoundError extends errorClass('PW_OPERATION_NOT_FOUND', 404, false, 'Not found.') {}
+
+/** A step failed: the cause has why, `details` the `step` and the operation's `id`. It may be retried, or cancelled. */
+export class OperationFailedError extends errorClass('PW_OPERATION_FAILED', 500, false, 'The change could not be completed.') {}
+
+/** The operation is over, or has come so far that it can only go on. */
+export class OperationNotCancellableError extends errorClass('PW_OPERATION_NOT_CANCELLABLE', 409, false, 'It can no longer be undone.') {}
+
+/** The tenant's gate is in another database than the catalog's, or the tenant is being set up or closed: only an operation may do this. */
+export class OperationRequiredError extends errorClass('PW_OPERATION_REQUIRED', 409, false, 'Not possible this way.') {}
+
+/** A store still has something of a tenant after its purge. `details` says what and where; nothing was certified. */
+export class PurgeIncompleteError extends errorClass('PW_PURGE_INCOMPLETE', 500, true, 'Not everything could be deleted.') {}
+
+/** A purge certificate does not verify: another key, another text, or none of ours. */
+export class CertificateInvalidError extends errorClass('PW_CERTIFICATE_INVALID', 400, false, 'The certificate is not valid.') {}
 
 // ── Identity and hints ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -275,12 +300,18 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     PlacementConflictError,
     CapacityError,
     TenantVersionError,
-    CapacityError,
     ServerNotFoundError,
     ServerExistsError,
     ServerRefusedError,
     ServerInUseError,
     ProvisionerError,
+    OperationInProgressError,
+    OperationNotFoundError,
+    OperationFailedError,
+    OperationNotCancellableError,
+    OperationRequiredError,
+    PurgeIncompleteError,
+    CertificateInvalidError,
     TenantRequiredError,
     IdentityRequiredError,
     InvalidIdentityError,

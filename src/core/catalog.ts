@@ -97,6 +97,21 @@ export interface Catalog {
    * @throws {InvalidInputError} unless it is being off-boarded.
    */
   remove(id: TenantId): Promise<void>
+  /**
+   * Takes back a tenant that was never opened. Nothing remembers it: its id and slug are free again.
+   *
+   * @throws {TenantNotFoundError}
+   * @throws {InvalidInputError} unless it is being onboarded.
+   */
+  discard(id: TenantId): Promise<void>
+  /**
+   * Keeps the hash of the certificate of its purge with what remains of a tenant that was removed. Another than before is refused.
+   *
+   * @param sha256 64 hexadecimal digits.
+   * @throws {TenantNotFoundError} when no such tenant was removed.
+   * @throws {InvalidInputError} when it has another certificate.
+   */
+  noteCertificate(id: TenantId, sha256: string): Promise<void>
   /** Tenants in the order of their ids. */
   list(options?: TenantListOptions): Promise<TenantPage>
   /** Starts telling of changes; the result stops it. Delivery is at-least-once and may be late: the epoch is the truth. */

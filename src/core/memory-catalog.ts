@@ -7,7 +7,15 @@ import { InvalidInputError, RegionMismatchError, StaleTenantError, TenantExistsE
 import type { Catalog, NewTenant, TenantChangeListener, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from './catalog.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { parseTenantId, type Tenant, type TenantId, type TenantStatus } from './tenant.ts'
-import { checkedEpoch, checkedListOptions, checkedNewTenant, checkedStatus, checkedTenantPatch } from './tenant-input.ts'
+import {
+  assertNeverOpened,
+  checkedEpoch,
+  checkedListOptions,
+  checkedNewTenant,
+  checkedSha256,
+  checkedStatus,
+  checkedTenantPatch,
+} from './tenant-input.ts'
 import { keysWith } from './tenant-key.ts'
 
 export class MemoryCatalog implements Catalog {
@@ -16,6 +24,8 @@ export class MemoryCatalog implements Catalog {
   readonly #clock: Clock
   readonly #region: string
   readonly #gone = new Set<string>()
+  /** Of tenants that were removed: the hash of the certificate, or nothing yet. */
+  readonly #certificates = new Map<TenantId, string | undefined>()
 
   constructor(options: { readonly clock?: Clock | undefined; readonly region?: string | undefined } = {}) {
     this.#clock = options.clock ?? systemClock
@@ -64,7 +74,22 @@ export class MemoryCatalog implements Catalog {
     }
     this.#tenants.delete(id)
     this.#gone.add(id).add(tenant.slug)
+    this.#certificates.set(id, undefined)
     this.#announce(id)
+  }
+
+  async discard(id: TenantId): Promise<void> {
+    assertNeverOpened(this.#existing(id))
+    this.#tenants.delete(id)
+    this.#announce(id)
+  }
+
+  async noteCertificate(id: TenantId, sha256: string): Promise<void> {
+    const checked = checkedSha256(sha256)
+    if (!this.#certificates.has(parseTenantId(id))) throw new TenantNotFoundError(`No tenant ${id} was removed.`)
+    const before = this.#certificates.get(id)
+    if (before !== undefined && before !== checked) throw new InvalidInputError(`The purge of tenant ${id} has another certificate.`)
+    this.#certificates.set(id, checked)
   }
 
   async list(options: TenantListOptions = {}): Promise<TenantPage> {

@@ -35,6 +35,14 @@ export class PlannedCatalog implements Catalog {
     await this.#catalog.remove(id)
   }
 
+  async discard(id: TenantId): Promise<void> {
+    await this.#catalog.discard(id)
+  }
+
+  async noteCertificate(id: TenantId, sha256: string): Promise<void> {
+    await this.#catalog.noteCertificate(id, sha256)
+  }
+
   async list(options?: TenantListOptions): Promise<TenantPage> {
     const page = await this.#catalog.list(options)
     return { ...page, tenants: page.tenants.map((tenant) => this.#plans.applyTo(tenant)) }

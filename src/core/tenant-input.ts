@@ -101,6 +101,18 @@ export function checkedEpoch(epoch: number | undefined): number | undefined {
   throw new InvalidInputError(`ifEpoch is ${epoch}. Give the epoch of the tenant as it was read.`)
 }
 
+/** @throws {InvalidInputError} unless it is a SHA-256 in hexadecimal digits. */
+export function checkedSha256(sha256: unknown): string {
+  if (typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256)) return sha256
+  throw new InvalidInputError('A SHA-256 has 64 hexadecimal digits, in lower case.')
+}
+
+/** @throws {InvalidInputError} unless nobody was ever let in. */
+export function assertNeverOpened(tenant: { readonly id: TenantId; readonly status: TenantStatus }): void {
+  if (tenant.status === 'onboarding') return
+  throw new InvalidInputError(`Tenant ${tenant.id} is ${tenant.status}: only one that is being onboarded is taken back. Off-board it.`)
+}
+
 const statuses = ['onboarding', 'active', 'suspended', 'offboarding'] as const
 const wordPattern = /^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){0,47}$/
 /** Names that reach a prototype when a plain object is read or merged by key. */

@@ -1,9 +1,10 @@
 // Tenants as the application sees them: found through the cache, changed through the catalog.
 
-import { InvalidInputError, StaleTenantError, TenantNotFoundError } from '../errors.ts'
+import { InvalidInputError, OperationRequiredError, StaleTenantError, TenantNotFoundError } from '../errors.ts'
 import type { Actor } from './actor.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import type { Catalog, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from './catalog.ts'
+import { mainPlacement } from './placement.ts'
 import {
   type Json,
   parseTenantId,
@@ -135,12 +136,13 @@ export class Tenants {
    * Suspends a tenant. When it resolves, the database refuses the tenant's statements, in every process.
    *
    * @throws {InvalidInputError} without a reason. {@link TenantNotFoundError}
+   * @throws {OperationRequiredError} when the tenant lives in another database than the catalog's, or is being onboarded or off-boarded.
    */
   async suspend(ref: TenantRef, change: StatusChange): Promise<Tenant> {
     return await this.#setStatus(ref, 'suspended', 'tenant.suspend', change)
   }
 
-  /** Lets a suspended tenant in again. */
+  /** Lets a suspended tenant in again. Refuses what {@link suspend} refuses. */
   async resume(ref: TenantRef, change: StatusChange): Promise<Tenant> {
     return await this.#setStatus(ref, 'active', 'tenant.resume', change)
   }
@@ -149,6 +151,7 @@ export class Tenants {
     if (typeof change?.reason !== 'string' || change.reason.trim() === '')
       throw new InvalidInputError(`${action} needs a reason: it is read by auditors.`)
     const id = await this.#idOf(ref)
+    assertStatusIsTheGate(await this.#catalog.find({ kind: 'id', id }), action)
     const tenant = await this.#catalog.setStatus(id, status)
     this.#directory.invalidate(id)
     const ambient = this.#scope.tryCurrent()
@@ -171,4 +174,16 @@ export class Tenants {
     if (tenant === undefined) throw new TenantNotFoundError(`There is no tenant ${ref}.`)
     return tenant.id
   }
+}
+
+/** In the catalog's own database the gate follows the status in one transaction. Everywhere else it takes an operation. */
+function assertStatusIsTheGate(tenant: Tenant | undefined, action: string): void {
+  if (tenant === undefined) return
+  if (tenant.status === 'onboarding' || tenant.status === 'offboarding') {
+    throw new OperationRequiredError(`${action}: tenant ${tenant.id} is ${tenant.status}. Retry or cancel that operation instead.`)
+  }
+  if (tenant.placement.database === mainPlacement.database) return
+  throw new OperationRequiredError(
+    `${action}: the gate of tenant ${tenant.id} is in the database ${tenant.placement.database}, which the catalog does not reach. Use the operation of that name.`,
+  )
 }

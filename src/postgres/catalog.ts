@@ -5,7 +5,15 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Catalog, NewTenant, TenantChangeListener, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from '../core/catalog.ts'
 import { deepFreeze } from '../core/deep-freeze.ts'
 import { type Json, parseTenantId, type Tenant, type TenantId, type TenantKeys, type TenantStatus } from '../core/tenant.ts'
-import { checkedEpoch, checkedListOptions, checkedNewTenant, checkedStatus, checkedTenantPatch } from '../core/tenant-input.ts'
+import {
+  assertNeverOpened,
+  checkedEpoch,
+  checkedListOptions,
+  checkedNewTenant,
+  checkedSha256,
+  checkedStatus,
+  checkedTenantPatch,
+} from '../core/tenant-input.ts'
 import { keyIsSet } from '../core/tenant-key.ts'
 import {
   ConfigurationError,
@@ -151,6 +159,31 @@ export class PostgresCatalog implements Catalog {
       )
       await connection.query('delete from partywall.tenants as t where t.id = $1', [id])
       await connection.query('delete from partywall.gates as g where g.tenant_id = $1', [id])
+    })
+  }
+
+  async discard(id: TenantId): Promise<void> {
+    parseTenantId(id)
+    await this.#write(async (connection) => {
+      assertNeverOpened(await existing(connection, id))
+      await connection.query(`delete from partywall.tenants as t where t.id = $1 and t.status = 'onboarding'`, [id])
+      await connection.query('delete from partywall.gates as g where g.tenant_id = $1', [id])
+    })
+  }
+
+  async noteCertificate(id: TenantId, sha256: string): Promise<void> {
+    parseTenantId(id)
+    const hash = Buffer.from(checkedSha256(sha256), 'hex')
+    await this.#write(async (connection) => {
+      const [row] = await connection.query<{ certificate_sha256: Buffer }>(
+        `update partywall.tombstones as gone
+            set certificate_sha256 = coalesce(gone.certificate_sha256, $2)
+          where gone.tenant_id = $1
+         returning gone.certificate_sha256`,
+        [id, hash],
+      )
+      if (row === undefined) throw new TenantNotFoundError(`No tenant ${id} was removed.`)
+      if (!hash.equals(row.certificate_sha256)) throw new InvalidInputError(`The purge of tenant ${id} has another certificate.`)
     })
   }
 

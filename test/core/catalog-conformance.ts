@@ -313,4 +313,27 @@ export function catalogConformance(name: string, makeCatalog: (t: TestContext) =
     settings.list.push(2)
     assert.deepEqual((await catalog.find({ kind: 'id', id: made.id }))?.settings, { list: [1] })
   })
+
+  promise('a tenant that was never opened is taken back, and nothing remembers it', async (catalog) => {
+    const made = await catalog.create({ slug: slug('acme'), name: 'Acme', status: 'onboarding' })
+    await catalog.discard(made.id)
+    assert.equal(await catalog.find({ kind: 'id', id: made.id }), undefined)
+    await catalog.create({ id: made.id, slug: slug('acme'), name: 'Acme' })
+    await assert.rejects(catalog.discard(made.id), InvalidInputError)
+    await assert.rejects(catalog.discard(nobody), TenantNotFoundError)
+    await assert.rejects(catalog.discard('x' as TenantId), InvalidTenantRefError)
+    assert.equal((await catalog.find({ kind: 'id', id: made.id }))?.status, 'active')
+  })
+
+  promise('what remains of a purged tenant has one certificate, and no second', async (catalog) => {
+    const { id } = await catalog.create({ slug: slug('acme'), name: 'Acme' })
+    const hash = 'ab'.repeat(32)
+    await assert.rejects(catalog.noteCertificate(id, hash), TenantNotFoundError)
+    await catalog.setStatus(id, 'offboarding')
+    await catalog.remove(id)
+    await catalog.noteCertificate(id, hash)
+    await catalog.noteCertificate(id, hash)
+    await assert.rejects(catalog.noteCertificate(id, 'cd'.repeat(32)), InvalidInputError)
+    await assert.rejects(catalog.noteCertificate(id, 'AB'), InvalidInputError)
+  })
 }

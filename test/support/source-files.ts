@@ -58,6 +58,11 @@ const importLaws: readonly ImportLaw[] = [
   { in: /^src\/(?!postgres\/)/, mayNotImport: /^pg(-|$)/, why: 'pg is imported in postgres/ only' },
   { in: /^src\/middleware\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|middleware\/)/, why: 'middleware/ imports core/ only' },
   {
+    in: /^src\/operations\//,
+    mayImport: /^(src\/(core|operations)\/|src\/errors\.ts$|node:crypto$|(jose|uuid)$)/,
+    why: 'operations/ knows databases and stores by their ports',
+  },
+  {
     in: /^src\/(?!index\.ts$|cli\/|testing\/|tenancy\.ts$)/,
     mayNotImport: /^src\/tenancy\.ts$/,
     why: 'a room needs a parameter, not the whole',

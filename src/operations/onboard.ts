@@ -1,0 +1,279 @@
+// onboard: a place, a catalog row, the wall, seeds, a first user; open at the very end. Until the step `activate` begins it can be
+// undone, and then nothing of it is left: no place, no row, no tombstone.
+
+import type { NewTenant } from '../core/catalog.ts'
+import { type Isolation, isolations, type Placement } from '../core/placement.ts'
+import type { PlacedTenant } from '../core/placement-adapter.ts'
+import { type Json, parseTenantId, parseTenantSlug, type Tenant, type TenantId } from '../core/tenant.ts'
+import { checkedNewTenant } from '../core/tenant-input.ts'
+import { InvalidInputError, TenancyError, TenantExistsError } from '../errors.ts'
+import { setGate } from './gate-steps.ts'
+import { fieldsOf, type OperationDefinition, type StepContext, type WorkStep } from './operation.ts'
+import { existing, isolationOfPlan, placed, type Seed, type TenantAdmin, type TenantLife, textField } from './tenant-life.ts'
+
+export interface OnboardInput {
+  readonly id: TenantId
+  readonly tenant: Omit<NewTenant, 'id' | 'placement' | 'status'>
+  readonly isolation: Isolation
+  /** A server by its name; without one the adapter chooses. */
+  readonly server?: string | undefined
+  /** Names of seeds; default: all that are configured. */
+  readonly seeds?: readonly string[] | undefined
+  readonly admin?: TenantAdmin | undefined
+}
+
+type Step = WorkStep<OnboardInput>
+
+export function onboard(life: TenantLife): OperationDefinition<OnboardInput> {
+  return {
+    kind: 'onboard',
+    givesWayTo: [],
+    undoesRefusals: true,
+    parse: (input) => parsed(life, input),
+    steps: (input) => [
+      place(life, input),
+      reserve(life, input),
+      provision(life, input),
+      ...encryptionKey(life),
+      ...hook(life, 'beforeOpen', 'before-open', 'Calls the hook beforeOpen.'),
+      openGate(life, input),
+      ...seedsOf(life, input).map((seed) => plant(life, seed)),
+      ...admin(life, input),
+      activate(life),
+      ...hook(life, 'onboarded', 'onboarded', 'Calls the hook onboarded.'),
+    ],
+    undo: (input) => [close(life, input), clear(life, input), discard(life)],
+  }
+}
+
+function parsed(life: TenantLife, given: unknown): OnboardInput {
+  const { id, tenant, isolation, server, seeds, admin: first } = fieldsOf(given, ['id', 'tenant', 'isolation', 'server', 'seeds', 'admin'])
+  const names = ['slug', 'name', 'plan', 'region', 'parentId', 'features', 'settings', 'domains', 'encryptionKeyId', 'keys']
+  const fields = fieldsOf(tenant, names) as unknown as NewTenant
+  // Checked as the catalog checks it, before anything is done; kept as it was given, since the catalog has the defaults.
+  const { plan } = checkedNewTenant({ ...fields, slug: parseTenantSlug(fields.slug) })
+  const kind = isolation ?? isolationOfPlan(life, plan)
+  if (!isolations.includes(kind as Isolation)) throw new InvalidInputError(`isolation is none of ${isolations.join(', ')}.`)
+  const known = (life.seeds ?? []).map((seed) => seed.name)
+  if (seeds !== undefined && !(Array.isArray(seeds) && seeds.every((name) => known.includes(name)))) {
+    throw new InvalidInputError(`seeds is not a list of ${known.join(', ') || 'seeds: none are configured'}.`)
+  }
+  return {
+    id: parseTenantId(id),
+    tenant: fields,
+    isolation: kind as Isolation,
+    ...(server !== undefined && { server: textField('server', server) }),
+    ...(seeds !== undefined && { seeds: seeds as readonly string[] }),
+    ...(first !== undefined && { admin: parsedAdmin(first) }),
+  }
+}
+
+function parsedAdmin(given: unknown): TenantAdmin {
+  const { email, name } = fieldsOf(given, ['email', 'name'])
+  const address = textField('admin.email', email)
+  if (!/^[^\s@]{1,64}@[^\s@]{1,255}$/.test(address)) throw new InvalidInputError('admin.email is not an address.')
+  return { email: address, name: name === undefined ? address : textField('admin.name', name) }
+}
+
+/** Where a step leaves nothing to repair and costs next to nothing, it is not worth a write of its own. */
+const isLight = (input: OnboardInput): boolean => input.isolation === 'pooled'
+
+function place(life: TenantLife, input: OnboardInput): Step {
+  return {
+    name: 'place',
+    describe: `Chooses a place (${input.isolation}) in the region ${input.tenant.region ?? 'default'}, and reserves it.`,
+    isLight: isLight(input),
+    run: async () => (await placeOf(life, input)) as unknown as Json,
+  }
+}
+
+async function placeOf(life: TenantLife, { id, tenant, isolation, server }: OnboardInput): Promise<Placement> {
+  return await life.placements(isolation).place({ id, region: tenant.region ?? 'default' }, { server })
+}
+
+function reserve(life: TenantLife, input: OnboardInput): Step {
+  const find = async (): Promise<Tenant | undefined> => await life.catalog.find({ kind: 'id', id: input.id })
+  return {
+    name: 'reserve',
+    describe: `Reserves the slug ${input.tenant.slug} in the catalog, with the status onboarding.`,
+    isLight: isLight(input),
+    isDone: async () => (await find())?.status === 'onboarding',
+    run: async ({ outputs }) => {
+      const placement = outputs['place'] as unknown as Placement
+      await life.catalog.create({ ...input.tenant, id: input.id, placement, status: 'onboarding' })
+      return undefined
+    },
+  }
+}
+
+function provision(life: TenantLife, input: OnboardInput): Step {
+  return {
+    name: 'provision',
+    describe: `Makes the place: ${input.isolation === 'pooled' ? 'nothing but its gate' : 'schema or database, login, tables at the current version, gate'}.`,
+    isLight: isLight(input),
+    run: async ({ tenantId, signal }) => {
+      await life.placements(input.isolation).provision(placed(await existing(life, tenantId)), signal)
+      return undefined
+    },
+  }
+}
+
+function encryptionKey(life: TenantLife): readonly Step[] {
+  const { encryptionKey: make } = life
+  if (make === undefined) return []
+  const run = async ({ tenantId }: StepContext<OnboardInput>): Promise<undefined> => {
+    await life.catalog.update(tenantId, { encryptionKeyId: await make(placed(await existing(life, tenantId))) })
+  }
+  return [{ name: 'encryption-key', describe: 'Makes the tenant’s own encryption key.', run }]
+}
+
+function hook(life: TenantLife, which: 'beforeOpen' | 'onboarded', name: string, describe: string): readonly Step[] {
+  if (life.hooks?.[which] === undefined) return []
+  const run = async ({ tenantId }: StepContext<OnboardInput>): Promise<undefined> => {
+    await life.hooks?.[which]?.(await existing(life, tenantId))
+  }
+  return [{ name, describe, run }]
+}
+
+/** Seeds need the gate. Nobody else comes in: the status is still onboarding. */
+function openGate(life: TenantLife, input: OnboardInput): Step {
+  return {
+    name: 'open-gate',
+    describe: 'Opens the tenant’s gate in its database. Its status still keeps requests out.',
+    isLight: isLight(input),
+    run: async ({ tenantId }) => {
+      await setGate(life, await existing(life, tenantId), 'open')
+      return undefined
+    },
+  }
+}
+
+function seedsOf(life: TenantLife, input: OnboardInput): readonly Seed[] {
+  if (life.runSeed === undefined) return []
+  return (life.seeds ?? []).filter((seed) => input.seeds === undefined || input.seeds.includes(seed.name))
+}
+
+function plant(life: TenantLife, seed: Seed): Step {
+  return {
+    name: `seed-${seed.name}`,
+    describe: `Plants the seed ${seed.name}, in the tenant’s own scope.`,
+    run: async ({ tenantId }) => {
+      const tenant = await existing(life, tenantId)
+      await life.runSeed?.(tenant, async (scope) => {
+        if ('run' in seed) await seed.run(scope, tenant)
+        else for (const statement of seed.sql) await scope.query(statement)
+      })
+      return undefined
+    },
+  }
+}
+
+function admin(life: TenantLife, input: OnboardInput): readonly Step[] {
+  const { adminKeys, hooks } = life
+  if (input.admin === undefined || (adminKeys === undefined && hooks?.admin === undefined)) return []
+  const first = input.admin
+  const run = async ({ tenantId, operation, handOut }: StepContext<OnboardInput>): Promise<Json> => {
+    // A key whose text was lost with its process opens nothing for anybody: it goes, and another is made.
+    const name = `Onboarding ${operation.id}`
+    await adminKeys?.revokeNamed(tenantId, name)
+    const key = await adminKeys?.issue(tenantId, { name, scopes: ['admin'] })
+    await hooks?.admin?.(await existing(life, tenantId), { ...first, apiKey: key?.text })
+    if (key !== undefined) handOut('apiKey', key.text)
+    return { apiKey: key?.prefix ?? null }
+  }
+  return [{ name: 'admin', describe: 'Makes the first user and an API key, whose text is given out once.', run }]
+}
+
+function activate(life: TenantLife): Step {
+  return {
+    name: 'activate',
+    describe: 'Marks the tenant as active: from here on it is served, and off-boarding is the way out.',
+    isFinal: true,
+    run: async ({ tenantId }) => {
+      await life.catalog.setStatus(tenantId, 'active')
+      life.onTenantChanged?.(tenantId)
+      return undefined
+    },
+  }
+}
+
+/** Nobody writes while it is taken down. */
+function close(life: TenantLife, input: OnboardInput): Step {
+  return {
+    name: 'undo-open-gate',
+    describe: 'Closes the gate again.',
+    run: async (context) => {
+      const tenant = await ours(life, context)
+      if (tenant !== undefined && context.operation.steps['open-gate'] !== undefined) await setGate(life, tenant, 'suspended')
+      return { isolation: input.isolation }
+    },
+  }
+}
+
+function clear(life: TenantLife, input: OnboardInput): Step {
+  return {
+    name: 'undo-place',
+    describe: 'Removes the tenant’s rows and its place.',
+    run: async (context) => {
+      const tenant = await reservedPlace(life, input, context)
+      if (tenant === undefined) return undefined
+      const adapter = life.placements(input.isolation)
+      await adapter.empty(tenant, { signal: context.signal })
+      await adapter.drop(tenant, { signal: context.signal })
+      return undefined
+    },
+  }
+}
+
+/** @returns undefined when no place was ever taken, or it is not this operation's. */
+async function reservedPlace(
+  life: TenantLife,
+  input: OnboardInput,
+  { outputs, tenantId }: StepContext<OnboardInput>,
+): Promise<PlacedTenant | undefined> {
+  // Somebody else's tenant has this id. It was there first, and the adapter has answered with its place: hands off.
+  const tenant = await life.catalog.find({ kind: 'id', id: tenantId })
+  if (tenant !== undefined && tenant.status !== 'onboarding') return undefined
+  const { region = 'default', keys = {} } = input.tenant
+  const known = outputs['place'] as unknown as Placement | undefined
+  if (known !== undefined) return { id: tenantId, region, keys, placement: known }
+  try {
+    // It may have been reserved in the moment before the kill: asked again, the adapter answers the same.
+    return { id: tenantId, region, keys, placement: await placeOf(life, input) }
+  } catch (error) {
+    if (error instanceof TenancyError && !error.retryable && error.status < 500) return undefined
+    throw error
+  }
+}
+
+function discard(life: TenantLife): Step {
+  return {
+    name: 'undo-reserve',
+    describe: 'Removes the tenant from the catalog. Its id and slug are free again.',
+    run: async (context) => {
+      const tenant = await ours(life, context)
+      if (tenant !== undefined) await life.catalog.discard(tenant.id)
+      life.onTenantChanged?.(context.tenantId)
+      return undefined
+    },
+  }
+}
+
+/** The row that this operation made, and nobody else's. */
+async function ours(life: TenantLife, { tenantId }: StepContext<OnboardInput>): Promise<Tenant | undefined> {
+  const tenant = await life.catalog.find({ kind: 'id', id: tenantId })
+  return tenant?.status === 'onboarding' ? tenant : undefined
+}
+
+/** A name that is taken is told before anything is begun. Another may take it in between: the catalog has the last word. */
+export async function assertFree(life: TenantLife, { id, tenant }: OnboardInput): Promise<void> {
+  const lookups = [
+    { kind: 'id' as const, id },
+    { kind: 'slug' as const, slug: tenant.slug },
+  ]
+  for (const lookup of lookups) {
+    if ((await life.catalog.find(lookup)) !== undefined) {
+      throw new TenantExistsError(`A tenant with this ${lookup.kind} exists already.`)
+    }
+  }
+}
