@@ -48,6 +48,7 @@ export {
   InvalidIdentityError,
   InvalidInputError,
   InvalidTenantRefError,
+  MigrationError,
   MediaTypeError,
   NoTenantError,
   OverloadedError,
