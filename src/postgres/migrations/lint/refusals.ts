@@ -10,5 +10,5 @@ export const refusedRules: readonly LintRule[] = [ownTransaction, concurrentlyIn
 
 /** Why a file cannot be run; empty when it can. */
 export function refusals(migration: MigrationFile): readonly LintFinding[] {
-  return findingsOf(migration, refusedRules, '')
+  return findingsOf(migration, refusedRules, { earlier: [], tenantColumn: '' })
 }

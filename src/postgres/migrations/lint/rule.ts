@@ -23,11 +23,14 @@ export interface LintFinding {
 
 /** What a rule is shown. */
 export interface LintFile {
-  readonly file: string
   readonly isTransactional: boolean
   readonly statements: readonly SqlStatement[]
+  /** Statements of the files before it. */
+  readonly earlier: readonly SqlStatement[]
   /** Tables that the file itself creates: they are empty, and nobody uses them yet. */
   readonly created: ReadonlySet<string>
+  /** Tables that this file, or one before it, declares global. */
+  readonly globals: ReadonlySet<string>
   /** The column that names the tenant. */
   readonly tenantColumn: string
 }
