@@ -11,7 +11,6 @@ export const qualifiedName: LintRule = {
   level: 'error',
   *check({ statements }) {
     for (const { node, line } of statements) {
-      if ('CreateSchemaStmt' in node) yield finding(line, node.CreateSchemaStmt.schemaname ?? '')
       for (const schema of new Set(schemasIn(node))) if (!known.has(schema)) yield finding(line, schema)
     }
   },
