@@ -251,6 +251,9 @@ export class WallBreachedError extends errorClass('PW_WALL_BREACHED', 500, false
 /** `protect()` refused a table. The message has the reasons and the SQL that mends each. */
 export class TableRefusedError extends errorClass('PW_TABLE_REFUSED', 500, false, 'Internal error.') {}
 
+/** A migration cannot be read, or failed: `details` say which file, in which schema, at which line. It left nothing behind. */
+export class MigrationError extends errorClass('PW_MIGRATION', 500, false, 'Internal error.') {}
+
 // ── HTTP ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** No route has this method and path. */
@@ -340,6 +343,7 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     BootRefusedError,
     WallBreachedError,
     TableRefusedError,
+    MigrationError,
     RouteNotFoundError,
     BodyTooLargeError,
     MediaTypeError,

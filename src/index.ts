@@ -53,6 +53,7 @@ export {
   InvalidIdentityError,
   InvalidInputError,
   InvalidTenantRefError,
+  MigrationError,
   MediaTypeError,
   NoTenantError,
   OperationFailedError,

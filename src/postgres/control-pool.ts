@@ -65,6 +65,24 @@ export class ControlPool implements ControlConnection {
     })
   }
 
+  /**
+   * Lends one connection for several statements, for what a session must hold: a session's lock, a statement that cannot be in a
+   * transaction. When `fn` throws the connection is closed, so that nothing of the session outlives it.
+   */
+  async session<T>(fn: (connection: ControlConnection) => Promise<T>): Promise<T> {
+    return this.#guard(async () => {
+      const client = await this.#pool.connect()
+      let isSound = false
+      try {
+        const result = await fn({ query: async (text, values = []) => (await client.query(text, [...values])).rows })
+        isSound = true
+        return result
+      } finally {
+        client.release(!isSound)
+      }
+    })
+  }
+
   /** A connection of its own, outside the pool, for LISTEN. Its owner ends it. */
   async dedicated(): Promise<pg.Client> {
     return this.#guard(async () => {

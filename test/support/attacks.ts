@@ -235,6 +235,7 @@ function controlPlane(carol: string): readonly Attack[] {
     'audit_trail',
     'protected_tables',
     'global_tables',
+    'ledger',
     'migrations',
   ]
   const calls = [

@@ -5,7 +5,7 @@ import { type Application, loadApplication } from '../../src/cli/dev/application
 import type { Tenant } from '../../src/core/tenant.ts'
 import { apiKey, issueApiKey } from '../../src/identity/api-key.ts'
 import { issueToken, jwt } from '../../src/identity/jwt.ts'
-import { applyMigrations } from '../../src/postgres/migrations.ts'
+import { migrateShared } from '../../src/postgres/migrations/migrate-shared.ts'
 import { createTenancy, type Tenancy } from '../../src/tenancy.ts'
 import type { WallCheckOptions, WallParty } from '../../src/testing/wall-stage.ts'
 import { type TestDatabase, testDatabase } from './database.ts'
@@ -45,7 +45,7 @@ export interface DocumentsStage {
 export async function documentsStage(t: TestContext): Promise<DocumentsStage> {
   const application = await loadApplication(new URL('../../examples/documents/src/application.ts', import.meta.url).pathname)
   const database = await testDatabase(t)
-  await applyMigrations({ admin: database.urls.migrator, directory: application.migrations })
+  await migrateShared({ admin: database.urls.migrator, directory: application.migrations })
   const { app, gatekeeper, migrator } = database.urls
   const tenancy = await createTenancy({ catalog: gatekeeper, database: app, admin: migrator, applicationName: 'documents' })
   t.after(() => tenancy.close())

@@ -11,7 +11,7 @@ import { databaseUrl, ensureDatabase } from '../../postgres/database.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../postgres/embedded.ts'
 import { installPartywall } from '../../postgres/install.ts'
 import { logins } from '../../postgres/installation.ts'
-import { applyMigrations } from '../../postgres/migrations.ts'
+import { migrateShared } from '../../postgres/migrations/migrate-shared.ts'
 import { createTenancy, type Tenancy } from '../../tenancy.ts'
 import { checkWall, type WallReport } from '../../testing/wall-check.ts'
 import { type DevFile, removeDevFile, writeDevFile } from '../dev-file.ts'
@@ -113,8 +113,8 @@ async function openDatabase(
   await installPartywall({ connectionString: superuser, passwords: secrets.passwords })
   const login = (name: keyof typeof logins) => databaseUrl(superuser, { login: { name: logins[name], password: secrets.passwords[name] } })
   const urls = { superuser, app: login('app'), admin: login('migrator'), gatekeeper: login('gatekeeper') }
-  const applied = await applyMigrations({ admin: urls.admin, directory: application.migrations })
-  report(applied.length === 0 ? 'The database is up to date' : `Migrated: ${applied.join(', ')}`)
+  const applied = await migrateShared({ admin: urls.admin, directory: application.migrations })
+  report(applied.length === 0 ? 'The database is up to date' : `Migrated: ${applied.map(({ file }) => file).join(', ')}`)
   return urls
 }
 

@@ -1,48 +1,93 @@
 -- protect(): puts a table behind the wall, or says why it cannot be and how to mend it.
 -- Security invoker: it is called by whoever may alter the table, in a migration.
 
+-- Many schemas are made of many tables, so these functions are quick: plpgsql keeps its plans for the session, where a function in SQL
+-- that has a search_path of its own is planned anew in every statement that calls it. One plan serves every table, and it is one of
+-- indexes: a session that planned while the catalogs were small would go on reading them whole when they have grown.
+
 -- `schema.table`, quoted where it must be: the same text whatever the search_path.
 create function partywall.table_name(target regclass) returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
-return (select format('%I.%I', n.nspname, c.relname) from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.oid = target);
+set plan_cache_mode = force_generic_plan
+as $fn$
+begin
+  return (select format('%s.%I', c.relnamespace::regnamespace, c.relname) from pg_class as c where c.oid = target);
+end
+$fn$;
 
 -- The type of a tenant column, or null for a type that cannot be one. Two spellings must never be one tenant (char(n), citext, collations
 -- that are not deterministic), nor one spelling compare differently in two places: text is compared as bytes.
 create function partywall.tenant_key_type(target regclass, tenant_column name) returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
-return (
-  select case
-           when a.atttypid = 'uuid'::regtype then 'uuid'
-           when a.atttypid = 'bigint'::regtype then 'bigint'
-           when a.atttypid = 'text'::regtype and a.attcollation = '"C"'::regcollation then 'text'
-         end
-    from pg_attribute as a
-   where a.attrelid = target and a.attname = tenant_column and not a.attisdropped and a.attnum > 0
-);
+set plan_cache_mode = force_generic_plan
+as $fn$
+begin
+  return (
+    select case
+             when a.atttypid = 'uuid'::regtype then 'uuid'
+             when a.atttypid = 'bigint'::regtype then 'bigint'
+             when a.atttypid = 'text'::regtype and a.attcollation = '"C"'::regcollation then 'text'
+           end
+      from pg_attribute as a
+     where a.attrelid = target and a.attname = tenant_key_type.tenant_column and not a.attisdropped and a.attnum > 0
+  );
+end
+$fn$;
+
+-- The foreign keys out of a table and into it. pg_constraint has no index on the table that is referred to, and a database with a
+-- thousand schemas has many constraints: those are found by what they depend on.
+create function partywall.foreign_keys_of(target regclass) returns oid[]
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $fn$
+begin
+  return array(
+    select k.oid from pg_constraint as k where k.conrelid = target and k.contype = 'f' and k.conparentid = 0
+    union
+    select k.oid
+      from pg_depend as d
+      join pg_constraint as k on k.oid = d.objid
+     where d.refclassid = 'pg_class'::regclass
+       and d.refobjid = target
+       and d.classid = 'pg_constraint'::regclass
+       and k.contype = 'f'
+       and k.confrelid = target
+       and k.conparentid = 0
+  );
+end
+$fn$;
 
 -- The tenant column of one end of a foreign key of `target`: of the other end, the one that it is protected by; before that, the
 -- column that faces the target's tenant, since protecting the other table asks again.
 create function partywall.tenant_column_of(rel regclass, target regclass, tenant_column name) returns name
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
-return case when rel = target then tenant_column
-         else coalesce(
-           (select p.tenant_column::name from partywall.protected_tables as p where p.table_name = partywall.table_name(rel)),
-           (
-             select case when k.conrelid = rel then h.attname else t.attname end
-               from pg_constraint as k
-              cross join lateral unnest(k.conkey, k.confkey) as pair (here, there)
-               join pg_attribute as h on h.attrelid = k.conrelid and h.attnum = pair.here
-               join pg_attribute as t on t.attrelid = k.confrelid and t.attnum = pair.there
-              where k.contype = 'f'
-                and ((k.conrelid = rel and k.confrelid = target and t.attname = tenant_column)
-                  or (k.confrelid = rel and k.conrelid = target and h.attname = tenant_column))
-              order by k.oid
-              limit 1
-           ),
-           tenant_column) end;
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $fn$
+begin
+  return case when rel = target then tenant_column_of.tenant_column
+           else coalesce(
+             (select p.tenant_column::name from partywall.protected_tables as p where p.table_name = partywall.table_name(rel)),
+             (
+               select case when k.conrelid = rel then h.attname else t.attname end
+                 from pg_constraint as k
+                cross join lateral unnest(k.conkey, k.confkey) as pair (here, there)
+                 join pg_attribute as h on h.attrelid = k.conrelid and h.attnum = pair.here
+                 join pg_attribute as t on t.attrelid = k.confrelid and t.attnum = pair.there
+                where k.oid = any (partywall.foreign_keys_of(target))
+                  and ((k.conrelid = rel and k.confrelid = target and t.attname = tenant_column_of.tenant_column)
+                    or (k.confrelid = rel and k.conrelid = target and h.attname = tenant_column_of.tenant_column))
+                order by k.oid
+                limit 1
+             ),
+             tenant_column_of.tenant_column) end;
+end
+$fn$;
 
 -- The definition that a foreign key should have: the tenant first on both sides, the rest as it is. SET NULL and SET DEFAULT keep
 -- away from the tenant (of an update they cannot, and become NO ACTION).
@@ -109,10 +154,13 @@ create function partywall.table_findings(target regclass, tenant_column name def
 returns table (rule text, object text, problem text, fix text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $fn$
 declare
   rel record;
   att record;
+  foreign_keys oid[] := partywall.foreign_keys_of(target);
 begin
   select c.oid, c.relkind, c.relowner, c.relispartition, pg_get_userbyid(c.relowner) as owner into rel from pg_class as c where c.oid = target;
   if rel.relkind not in ('r', 'p') then
@@ -206,9 +254,7 @@ begin
            format('alter table %s drop constraint %I, add constraint %I %s;',
              k.conrelid::regclass, k.conname, k.conname, partywall.foreign_key_with_tenant(k.oid, target, tenant_column))
       from pg_constraint as k
-     where k.contype = 'f'
-       and k.conparentid = 0
-       and (k.conrelid = target or k.confrelid = target)
+     where k.oid = any (foreign_keys)
        and not exists (select from partywall.global_tables as g where g.table_name = partywall.table_name(k.confrelid))
        and not exists (
          select from unnest(k.conkey, k.confkey) as pair (here, there)
@@ -233,8 +279,7 @@ begin
                     case when k.conrelid = target then pair.there else pair.here end as attnum
            ) as other
       join pg_attribute as a on a.attrelid = other.rel and a.attnum = other.attnum
-     where k.contype = 'f'
-       and k.conparentid = 0
+     where k.oid = any (foreign_keys)
        and ((k.conrelid = target and pair.here = att.attnum) or (k.confrelid = target and pair.there = att.attnum))
        and k.conrelid <> k.confrelid
        and not exists (select from partywall.global_tables as g where g.table_name = partywall.table_name(k.confrelid))
@@ -245,7 +290,7 @@ begin
            format('alter table %s drop constraint %I, add constraint %I %s;', target, k.conname, k.conname,
              partywall.foreign_key_with_tenant(k.oid, target, tenant_column))
       from pg_constraint as k
-     where k.contype = 'f' and k.conrelid = target
+     where k.oid = any (foreign_keys) and k.conrelid = target
        and ((k.confdeltype in ('n', 'd') and (k.confdelsetcols is null or att.attnum = any (k.confdelsetcols)) and att.attnum = any (k.conkey))
          or (k.confupdtype in ('n', 'd') and att.attnum = any (k.conkey)));
 
@@ -284,6 +329,7 @@ $fn$;
 create function partywall.partition_root(target regclass) returns regclass
 language sql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 return coalesce(pg_partition_root(target), target);
 
 -- Puts a table behind the wall. Raises PW010 with every finding as JSON in the detail when it cannot; changes nothing then.
@@ -291,6 +337,8 @@ return coalesce(pg_partition_root(target), target);
 create function partywall.protect(target regclass, tenant_column name default 'tenant_id') returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 set client_min_messages = warning
 as $fn$
 declare
