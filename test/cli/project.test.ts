@@ -11,7 +11,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { findConfig } from '../../src/cli/config-file.ts'
 import { loadApplication } from '../../src/cli/dev/application.ts'
 import { startDevEnvironment } from '../../src/cli/dev/environment.ts'
-import { applyMigrations } from '../../src/postgres/migrations.ts'
+import { migrateShared } from '../../src/postgres/migrations/migrate-shared.ts'
 import { testDatabase } from '../support/database.ts'
 import { recordedTerminal, runOn } from '../support/terminal.ts'
 
@@ -48,7 +48,10 @@ test('a new project type-checks, is configured, and its migration puts a table b
 
   const database = await testDatabase(t)
   const directory = pathToFileURL(join(cwd, 'migrations/'))
-  assert.deepEqual(await applyMigrations({ admin: database.urls.migrator, directory }), ['0001-first.sql'])
+  assert.deepEqual(
+    (await migrateShared({ admin: database.urls.migrator, directory })).map(({ file }) => file),
+    ['0001-first.sql'],
+  )
   const [found] = await database.superuser.query<{ schema: string; forced: boolean }>(
     `select c.relnamespace::regnamespace::text as schema, c.relforcerowsecurity as forced from pg_catalog.pg_class c where c.relname = 'notes'`,
   )
