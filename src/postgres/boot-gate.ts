@@ -47,7 +47,7 @@ export async function bootFindings(control: ControlConnection, appRole: string):
 
 /** The same of one schema's tables and views, however many schemas the database has. */
 export async function schemaFindings(control: ControlConnection, appRole: string, schema: string): Promise<readonly BootFinding[]> {
-  const parts = [tableRules, policyRules, viewRules, noRules]
+  const parts = [noRules, tableRules, policyRules, viewRules]
   return await control.query<BootFinding>(parts.join('\nunion all\n'), [appRole, roles.owner, schema])
 }
 
@@ -98,7 +98,7 @@ const roleRules = `
    where $1::name = current_user or $1::name = $2::name`
 
 /** Finds nothing: a statement has to name each of its parameters. */
-const noRules = `select null, null, null, null where $2::name is null`
+const noRules = `select null::text as rule, null::text as object, null::text as problem, null::text as fix where $2::name is null`
 
 /** The app's login may change its own stored settings, and they outlive every connection. */
 const settingRules = `
