@@ -140,7 +140,12 @@ describe('a server', () => {
     const { servers, secrets, database } = await fleet(t)
     const other = await fleetServer()
     try {
-      const input = { name: 'south', region: 'eu', adminUrl: other.superuserUrl }
+      // An administrator as clouds give one: no superuser.
+      const superuser = new ControlPool({ connectionString: other.superuserUrl, applicationName: 'test' })
+      await superuser.query(`create role boss login createrole createdb password 'boss'`)
+      await superuser.close()
+      const adminUrl = databaseUrl(other.superuserUrl, { login: { name: 'boss', password: 'boss' } })
+      const input = { name: 'south', region: 'eu', adminUrl }
       for (const cutAt of ['server/south/admin', 'server/south/migrator', 'server/south/gatekeeper', 'server/south/app']) {
         secrets.beforePut = (name) => {
           if (name === cutAt) throw new DatabaseFullError('the secret store is full')
@@ -149,7 +154,8 @@ describe('a server', () => {
         assert.equal((await servers.get('south')).state, 'provisioning')
       }
       secrets.beforePut = () => {}
-      await servers.add(input)
+      const { findings } = await servers.add(input)
+      assert.ok(findings.some(({ rule, severity }) => rule === 'superuser' && severity === 'warning'))
       assert.equal((await servers.get('south')).state, 'active')
       await database.superuser.query(`update partywall.servers set state = 'provisioning' where name = 'south'`)
       const before = new Map(secrets.kept)
