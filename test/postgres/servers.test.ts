@@ -24,6 +24,7 @@ import { databaseUrl } from '../../src/postgres/database.ts'
 import type { EmbeddedServer } from '../../src/postgres/embedded.ts'
 import { OwnedServers } from '../../src/postgres/owned-servers.ts'
 import { serverFindings } from '../../src/postgres/server-facts.ts'
+import { opens } from '../../src/postgres/server-logins.ts'
 import { residencyFindings } from '../../src/postgres/server-rows.ts'
 import { Servers } from '../../src/postgres/servers.ts'
 import { dedicatedServer } from '../../src/provisioners/dedicated-server.ts'
@@ -96,11 +97,11 @@ describe('a server', () => {
     assert.equal(secrets.kept.get('server/north/admin'), added.superuserUrl)
     for (const login of ['migrator', 'gatekeeper', 'app'] as const) {
       const password = secrets.kept.get(`server/north/${login}`)!
-      const control = new ControlPool({
-        connectionString: databaseUrl(added.superuserUrl, { login: { name: `partywall_${login}`, password } }),
-        applicationName: 'test',
-      })
-      assert.equal((await control.query<{ me: string }>('select session_user as me'))[0]!.me, `partywall_${login}`)
+      const url = (word: string) => databaseUrl(added.superuserUrl, { login: { name: `partywall_${login}`, password: word } })
+      assert.deepEqual([await opens(url(password)), await opens(url('another'))], [true, false])
+      // They have no business in the server's own database: what opens there is refused afterwards.
+      const control = new ControlPool({ connectionString: url(password), applicationName: 'test' })
+      await assert.rejects(control.query('select 1'), { code: '42501' })
       await control.close()
     }
     const kept = new Map(secrets.kept)
@@ -178,6 +179,7 @@ describe('a server', () => {
     const { servers } = await fleet(t)
     const admin = new ControlPool({ connectionString: added.superuserUrl, applicationName: 'test' })
     await admin.query(`create role weak login password 'weak'`)
+    await admin.query('grant connect on database postgres to weak')
     await admin.close()
     const adminUrl = databaseUrl(added.superuserUrl, { login: { name: 'weak', password: 'weak' } })
     await assert.rejects(servers.add({ name: 'weak', region: 'eu', adminUrl }), (error: Error) => {
