@@ -1,4 +1,5 @@
-// The public API, by name. Doors for frameworks and identities have entries of their own: partywall/fastify, partywall/identity.
+// The public API, by name. Doors for frameworks and identities have entries of their own: partywall/fastify, partywall/identity,
+// partywall/provisioners.
 
 export { defineConfig, type PartywallConfig } from './config.ts'
 export type { Actor } from './core/actor.ts'
@@ -108,6 +109,10 @@ export type { FindOptions, FoundRows, RepositoryOptions, TenantRepository } from
 export type { OrderBy, PageRequest } from './postgres/repository-page.ts'
 export type { QueryResult } from './postgres/result.ts'
 export type { RolePasswords } from './postgres/roles.ts'
+export type { ServerWish } from './postgres/server-choice.ts'
+export type { ServerFacts, ServerFinding } from './postgres/server-facts.ts'
+export type { Replica, ResidencyFinding, Resident, Server, ServerState } from './postgres/server-rows.ts'
+export type { NewServer, ServerLoad, ServerReport, Servers } from './postgres/servers.ts'
 export type { TenantHandle } from './postgres/tenant-handle.ts'
 export type { TenantPool } from './postgres/tenant-pool.ts'
 export type { IsolationLevel, StreamOptions, TenantTransaction, TransactionOptions } from './postgres/transaction.ts'

@@ -246,7 +246,9 @@ function isReplicasOwn(error: unknown): boolean {
     // A statement that stood in the way of the replay (40001).
     error instanceof SerializationError ||
     error instanceof ConnectionLostError ||
-    error instanceof DatabaseUnavailableError
+    error instanceof DatabaseUnavailableError ||
+    // A table, column, function or schema that was made a moment ago, or never: the primary knows.
+    /^(42P01|42703|42883|42704|3F000)$/.test(String((error as { code?: unknown }).code))
   )
 }
 

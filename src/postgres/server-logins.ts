@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { ServerRefusedError } from '../errors.ts'
 import { ControlPool } from './control-pool.ts'
 import { databaseUrl } from './database.ts'
+import { secureServer } from './placements/secure-server.ts'
 import { ensureRoles, type RolePasswords, roles } from './roles.ts'
 
 /** What is needed of a secret store. */
@@ -56,6 +57,7 @@ export async function ensureServerLogins(options: ServerLoginsOptions): Promise<
     for (const kind of kinds) if (passwords[kind] !== undefined) await secrets.put(`server/${server}/${kind}`, passwords[kind])
     // Whole or not at all: a login without its password would look like somebody else's.
     await admin.transaction(async (connection) => await ensureRoles(connection, passwords))
+    await secureServer(admin)
   } finally {
     await admin.close()
   }

@@ -24,6 +24,7 @@ import { databaseUrl } from '../../src/postgres/database.ts'
 import type { EmbeddedServer } from '../../src/postgres/embedded.ts'
 import { OwnedServers } from '../../src/postgres/owned-servers.ts'
 import { serverFindings } from '../../src/postgres/server-facts.ts'
+import { opens } from '../../src/postgres/server-logins.ts'
 import { residencyFindings } from '../../src/postgres/server-rows.ts'
 import { Servers } from '../../src/postgres/servers.ts'
 import { dedicatedServer } from '../../src/provisioners/dedicated-server.ts'
@@ -96,11 +97,11 @@ describe('a server', () => {
     assert.equal(secrets.kept.get('server/north/admin'), added.superuserUrl)
     for (const login of ['migrator', 'gatekeeper', 'app'] as const) {
       const password = secrets.kept.get(`server/north/${login}`)!
-      const control = new ControlPool({
-        connectionString: databaseUrl(added.superuserUrl, { login: { name: `partywall_${login}`, password } }),
-        applicationName: 'test',
-      })
-      assert.equal((await control.query<{ me: string }>('select session_user as me'))[0]!.me, `partywall_${login}`)
+      const url = (word: string) => databaseUrl(added.superuserUrl, { login: { name: `partywall_${login}`, password: word } })
+      assert.deepEqual([await opens(url(password)), await opens(url('another'))], [true, false])
+      // They have no business in the server's own database: what opens there is refused afterwards.
+      const control = new ControlPool({ connectionString: url(password), applicationName: 'test' })
+      await assert.rejects(control.query('select 1'), { code: '42501' })
       await control.close()
     }
     const kept = new Map(secrets.kept)
@@ -140,7 +141,12 @@ describe('a server', () => {
     const { servers, secrets, database } = await fleet(t)
     const other = await fleetServer()
     try {
-      const input = { name: 'south', region: 'eu', adminUrl: other.superuserUrl }
+      // An administrator as clouds give one: no superuser.
+      const superuser = new ControlPool({ connectionString: other.superuserUrl, applicationName: 'test' })
+      await superuser.query(`create role boss login createrole createdb password 'boss'`)
+      await superuser.close()
+      const adminUrl = databaseUrl(other.superuserUrl, { login: { name: 'boss', password: 'boss' } })
+      const input = { name: 'south', region: 'eu', adminUrl }
       for (const cutAt of ['server/south/admin', 'server/south/migrator', 'server/south/gatekeeper', 'server/south/app']) {
         secrets.beforePut = (name) => {
           if (name === cutAt) throw new DatabaseFullError('the secret store is full')
@@ -149,7 +155,8 @@ describe('a server', () => {
         assert.equal((await servers.get('south')).state, 'provisioning')
       }
       secrets.beforePut = () => {}
-      await servers.add(input)
+      const { findings } = await servers.add(input)
+      assert.ok(findings.some(({ rule, severity }) => rule === 'superuser' && severity === 'warning'))
       assert.equal((await servers.get('south')).state, 'active')
       await database.superuser.query(`update partywall.servers set state = 'provisioning' where name = 'south'`)
       const before = new Map(secrets.kept)
@@ -172,6 +179,7 @@ describe('a server', () => {
     const { servers } = await fleet(t)
     const admin = new ControlPool({ connectionString: added.superuserUrl, applicationName: 'test' })
     await admin.query(`create role weak login password 'weak'`)
+    await admin.query('grant connect on database postgres to weak')
     await admin.close()
     const adminUrl = databaseUrl(added.superuserUrl, { login: { name: 'weak', password: 'weak' } })
     await assert.rejects(servers.add({ name: 'weak', region: 'eu', adminUrl }), (error: Error) => {
