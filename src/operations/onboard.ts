@@ -6,7 +6,7 @@ import { type Isolation, isolations, type Placement } from '../core/placement.ts
 import type { PlacedTenant } from '../core/placement-adapter.ts'
 import { type Json, parseTenantId, parseTenantSlug, type Tenant, type TenantId } from '../core/tenant.ts'
 import { checkedNewTenant } from '../core/tenant-input.ts'
-import { InvalidInputError, TenancyError, TenantExistsError } from '../errors.ts'
+import { InvalidInputError, TenancyError, TenantExistsError, TenantNotFoundError } from '../errors.ts'
 import { setGate } from './gate-steps.ts'
 import { fieldsOf, type OperationDefinition, type StepContext, type WorkStep } from './operation.ts'
 import { existing, isolationOfPlan, placed, type Seed, type TenantAdmin, type TenantLife, textField } from './tenant-life.ts'
@@ -42,7 +42,7 @@ export function onboard(life: TenantLife): OperationDefinition<OnboardInput> {
       activate(life),
       ...hook(life, 'onboarded', 'onboarded', 'Calls the hook onboarded.'),
     ],
-    undo: (input) => [close(life, input), clear(life, input), discard(life)],
+    undo: (input) => [close(life), clear(life, input), discard(life)],
   }
 }
 
@@ -198,14 +198,20 @@ function activate(life: TenantLife): Step {
 }
 
 /** Nobody writes while it is taken down. */
-function close(life: TenantLife, input: OnboardInput): Step {
+function close(life: TenantLife): Step {
   return {
     name: 'undo-open-gate',
     describe: 'Closes the gate again.',
     run: async (context) => {
       const tenant = await ours(life, context)
-      if (tenant !== undefined && context.operation.steps['open-gate'] !== undefined) await setGate(life, tenant, 'suspended')
-      return { isolation: input.isolation }
+      if (tenant === undefined || context.operation.steps['open-gate'] === undefined) return undefined
+      try {
+        await setGate(life, tenant, 'suspended')
+      } catch (error) {
+        // There never was one.
+        if (!(error instanceof TenantNotFoundError)) throw error
+      }
+      return undefined
     },
   }
 }
