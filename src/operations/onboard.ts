@@ -111,8 +111,8 @@ function provision(life: TenantLife, input: OnboardInput): Step {
     name: 'provision',
     describe: `Makes the place: ${input.isolation === 'pooled' ? 'nothing but its gate' : 'schema or database, login, tables at the current version, gate'}.`,
     isLight: isLight(input),
-    run: async ({ tenantId, signal }) => {
-      await life.placements(input.isolation).provision(placed(await existing(life, tenantId)), signal)
+    run: async (context) => {
+      await life.placements(input.isolation).provision(inItsPlace(input, context), context.signal)
       return undefined
     },
   }
@@ -135,14 +135,20 @@ function hook(life: TenantLife, which: 'beforeOpen' | 'onboarded', name: string,
   return [{ name, describe, run }]
 }
 
+/** The tenant as the first steps have made it: the catalog need not be asked. */
+function inItsPlace(input: OnboardInput, { outputs, tenantId }: StepContext<OnboardInput>): PlacedTenant {
+  const { region = 'default', keys = {} } = input.tenant
+  return { id: tenantId, region, keys, placement: outputs['place'] as unknown as Placement }
+}
+
 /** Seeds need the gate. Nobody else comes in: the status is still onboarding. */
 function openGate(life: TenantLife, input: OnboardInput): Step {
   return {
     name: 'open-gate',
     describe: 'Opens the tenant’s gate in its database. Its status still keeps requests out.',
     isLight: isLight(input),
-    run: async ({ tenantId }) => {
-      await setGate(life, await existing(life, tenantId), 'open')
+    run: async (context) => {
+      await life.placements(input.isolation).setGate(inItsPlace(input, context), 'open')
       return undefined
     },
   }
@@ -277,9 +283,7 @@ export async function assertFree(life: TenantLife, { id, tenant }: OnboardInput)
     { kind: 'id' as const, id },
     { kind: 'slug' as const, slug: tenant.slug },
   ]
-  for (const lookup of lookups) {
-    if ((await life.catalog.find(lookup)) !== undefined) {
-      throw new TenantExistsError(`A tenant with this ${lookup.kind} exists already.`)
-    }
-  }
+  const found = await Promise.all(lookups.map(async (lookup) => await life.catalog.find(lookup)))
+  const taken = lookups.find((_, index) => found[index] !== undefined)
+  if (taken !== undefined) throw new TenantExistsError(`A tenant with this ${taken.kind} exists already.`)
 }
