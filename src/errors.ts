@@ -136,18 +136,13 @@ export class ProvisionerError extends errorClass('PW_PROVISIONER', 503, false, '
 // ── Operations ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Another operation of this tenant is not over. `details` has its `id`, `kind`, `state` and `since`. */
-export class OperationInProgressError extends errorClass(
-  'PW_OPERATION_IN_PROGRESS',
-  409,
-  true,
-  'Another change is under way. Try again later.',
-) {}
+export class OperationInProgressError extends errorClass('PW_OPERATION_IN_PROGRESS', 409, true, 'A change is under way. Try later.') {}
 
 /** There is no such operation. */
 export class OperationNotFoundError extends errorClass('PW_OPERATION_NOT_FOUND', 404, false, 'Not found.') {}
 
 /** A step failed: the cause has why, `details` the `step` and the operation's `id`. It may be retried, or cancelled. */
-export class OperationFailedError extends errorClass('PW_OPERATION_FAILED', 500, false, 'The change could not be completed.') {}
+export class OperationFailedError extends errorClass('PW_OPERATION_FAILED', 500, false, 'It could not be completed.') {}
 
 /** The operation is over, or has come so far that it can only go on. */
 export class OperationNotCancellableError extends errorClass('PW_OPERATION_NOT_CANCELLABLE', 409, false, 'It can no longer be undone.') {}

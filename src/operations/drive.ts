@@ -48,6 +48,7 @@ class Drive {
   /** Done, and not written down yet. */
   #pending: Record<string, StepRecord> = {}
   #cancelling: boolean
+  #settledAs: Operation
   /** Why it undoes itself. */
   #refusal: { readonly step: string; readonly error: TenancyError } | undefined
 
@@ -56,6 +57,7 @@ class Drive {
     this.#input = options.definition.parse(options.operation.input)
     this.#steps = { ...options.operation.steps }
     this.#cancelling = options.operation.cancelling
+    this.#settledAs = options.operation
     this.#signal = AbortSignal.any([options.signal, this.#lost.signal])
   }
 
@@ -79,7 +81,7 @@ class Drive {
       for (const step of definition.steps(this.#input)) {
         if (this.#steps[step.name]?.state === 'done') continue
         const outcome = isWait(step) ? await this.#wait(step) : await this.#work(step, false)
-        if (outcome === 'waiting') return await this.#result()
+        if (outcome === 'waiting') return this.#result()
         if (outcome === 'cancelling') break
       }
     }
@@ -177,20 +179,21 @@ class Drive {
 
   async #settled(settlement: Settlement, error?: unknown): Promise<DriveResult> {
     await this.#settle(settlement, error)
-    return await this.#result()
+    return this.#result()
   }
 
   async #settle(settlement: Settlement, error?: unknown): Promise<void> {
     const { journal, operation, auditTrail } = this.#o
     const steps = { ...this.#pending, ...settlement.steps }
-    if (!(await journal.settle(operation, { ...settlement, steps }))) throw this.#claimLost()
+    const settled = await journal.settle(operation, { ...settlement, steps })
+    if (settled === undefined) throw this.#claimLost()
+    this.#settledAs = settled
     this.#pending = {}
     await auditOperation(auditTrail, operation, settlement.state, error)
   }
 
-  async #result(): Promise<DriveResult> {
-    const { journal, operation } = this.#o
-    return { operation: (await journal.find(operation.id)) ?? operation, handedOut: this.#handedOut }
+  #result(): DriveResult {
+    return { operation: this.#settledAs, handedOut: this.#handedOut }
   }
 
   /** Before every step: is the lease still ours, does the caller still want it? */

@@ -75,6 +75,8 @@ export function restore<Input>(life: TenantLife): WorkStep<Input> {
       const before = notedTenant(context)
       // Not noted: then nothing was touched.
       if (before === undefined) return undefined
+      // Deleted past all operations: there is nothing to give back to.
+      if ((await life.catalog.find({ kind: 'id', id: context.tenantId })) === undefined) return undefined
       const tenant = await life.catalog.setStatus(context.tenantId, before.status)
       await setGate(life, tenant, before.status === 'active' ? 'open' : 'suspended')
       life.onTenantChanged?.(context.tenantId)

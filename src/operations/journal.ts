@@ -135,8 +135,8 @@ export interface OperationJournal {
     next: StepRecords,
     options?: { readonly isUndo?: boolean | undefined },
   ): Promise<{ readonly cancelling: boolean } | undefined>
-  /** Puts the operation down. @returns false when the claim is lost. */
-  settle(claim: Claim, settlement: Settlement): Promise<boolean>
+  /** Puts the operation down. @returns it as it stands then; undefined when the claim is lost. */
+  settle(claim: Claim, settlement: Settlement): Promise<Operation | undefined>
   /** Gives the claim back, so that anybody may go on at once. */
   release(claim: Claim): Promise<void>
   /**

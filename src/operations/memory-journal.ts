@@ -80,19 +80,18 @@ export class MemoryOperationJournal implements OperationJournal {
     return { cancelling: held.cancelling }
   }
 
-  async settle(claim: Claim, settlement: Settlement): Promise<boolean> {
+  async settle(claim: Claim, settlement: Settlement): Promise<Operation | undefined> {
     const held = this.#held(claim)
-    if (held === undefined) return false
+    if (held === undefined) return undefined
     const { state, steps = {}, wakeMs, error } = settlement
     const now = this.#now()
-    this.#write(claim.id, {
+    return this.#write(claim.id, {
       state,
       steps: structuredClone({ ...held.steps, ...steps }),
       error,
       wakeAt: wakeMs === undefined ? held.wakeAt : new Date(now.getTime() + wakeMs),
       finishedAt: state === 'done' || state === 'cancelled' ? now : undefined,
     })
-    return true
   }
 
   async release(claim: Claim): Promise<void> {

@@ -6,7 +6,7 @@ import { type Isolation, isolations, type Placement } from '../core/placement.ts
 import type { PlacedTenant } from '../core/placement-adapter.ts'
 import { type Json, parseTenantId, parseTenantSlug, type Tenant, type TenantId } from '../core/tenant.ts'
 import { checkedNewTenant } from '../core/tenant-input.ts'
-import { InvalidInputError, TenancyError, TenantExistsError } from '../errors.ts'
+import { InvalidInputError, TenancyError, TenantExistsError, TenantNotFoundError } from '../errors.ts'
 import { setGate } from './gate-steps.ts'
 import { fieldsOf, type OperationDefinition, type StepContext, type WorkStep } from './operation.ts'
 import { existing, isolationOfPlan, placed, type Seed, type TenantAdmin, type TenantLife, textField } from './tenant-life.ts'
@@ -42,7 +42,7 @@ export function onboard(life: TenantLife): OperationDefinition<OnboardInput> {
       activate(life),
       ...hook(life, 'onboarded', 'onboarded', 'Calls the hook onboarded.'),
     ],
-    undo: (input) => [close(life, input), clear(life, input), discard(life)],
+    undo: (input) => [close(life), clear(life, input), discard(life)],
   }
 }
 
@@ -111,8 +111,8 @@ function provision(life: TenantLife, input: OnboardInput): Step {
     name: 'provision',
     describe: `Makes the place: ${input.isolation === 'pooled' ? 'nothing but its gate' : 'schema or database, login, tables at the current version, gate'}.`,
     isLight: isLight(input),
-    run: async ({ tenantId, signal }) => {
-      await life.placements(input.isolation).provision(placed(await existing(life, tenantId)), signal)
+    run: async (context) => {
+      await life.placements(input.isolation).provision(inItsPlace(input, context), context.signal)
       return undefined
     },
   }
@@ -135,14 +135,20 @@ function hook(life: TenantLife, which: 'beforeOpen' | 'onboarded', name: string,
   return [{ name, describe, run }]
 }
 
+/** The tenant as the first steps have made it: the catalog need not be asked. */
+function inItsPlace(input: OnboardInput, { outputs, tenantId }: StepContext<OnboardInput>): PlacedTenant {
+  const { region = 'default', keys = {} } = input.tenant
+  return { id: tenantId, region, keys, placement: outputs['place'] as unknown as Placement }
+}
+
 /** Seeds need the gate. Nobody else comes in: the status is still onboarding. */
 function openGate(life: TenantLife, input: OnboardInput): Step {
   return {
     name: 'open-gate',
     describe: 'Opens the tenant’s gate in its database. Its status still keeps requests out.',
     isLight: isLight(input),
-    run: async ({ tenantId }) => {
-      await setGate(life, await existing(life, tenantId), 'open')
+    run: async (context) => {
+      await life.placements(input.isolation).setGate(inItsPlace(input, context), 'open')
       return undefined
     },
   }
@@ -198,14 +204,20 @@ function activate(life: TenantLife): Step {
 }
 
 /** Nobody writes while it is taken down. */
-function close(life: TenantLife, input: OnboardInput): Step {
+function close(life: TenantLife): Step {
   return {
     name: 'undo-open-gate',
     describe: 'Closes the gate again.',
     run: async (context) => {
       const tenant = await ours(life, context)
-      if (tenant !== undefined && context.operation.steps['open-gate'] !== undefined) await setGate(life, tenant, 'suspended')
-      return { isolation: input.isolation }
+      if (tenant === undefined || context.operation.steps['open-gate'] === undefined) return undefined
+      try {
+        await setGate(life, tenant, 'suspended')
+      } catch (error) {
+        // There never was one.
+        if (!(error instanceof TenantNotFoundError)) throw error
+      }
+      return undefined
     },
   }
 }
@@ -271,9 +283,7 @@ export async function assertFree(life: TenantLife, { id, tenant }: OnboardInput)
     { kind: 'id' as const, id },
     { kind: 'slug' as const, slug: tenant.slug },
   ]
-  for (const lookup of lookups) {
-    if ((await life.catalog.find(lookup)) !== undefined) {
-      throw new TenantExistsError(`A tenant with this ${lookup.kind} exists already.`)
-    }
-  }
+  const found = await Promise.all(lookups.map(async (lookup) => await life.catalog.find(lookup)))
+  const taken = lookups.find((_, index) => found[index] !== undefined)
+  if (taken !== undefined) throw new TenantExistsError(`A tenant with this ${taken.kind} exists already.`)
 }

@@ -2,6 +2,7 @@
 // serves tenants never holds the latter. Epoch, gate and notification are the tables' own triggers (sql/catalog/0002-catalog.sql).
 
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { v7 as uuidv7 } from 'uuid'
 import type { Catalog, NewTenant, TenantChangeListener, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from '../core/catalog.ts'
 import { deepFreeze } from '../core/deep-freeze.ts'
 import { type Json, parseTenantId, type Tenant, type TenantId, type TenantKeys, type TenantStatus } from '../core/tenant.ts'
@@ -55,31 +56,32 @@ export class PostgresCatalog implements Catalog {
 
   async create(input: NewTenant): Promise<Tenant> {
     const tenant = checkedNewTenant(input)
+    const id = tenant.id ?? parseTenantId(uuidv7())
+    const { isolation, database, schema } = tenant.placement
+    const insert = `insert into partywall.tenants as t (id, slug, name, plan, region, isolation, features, settings, encryption_key_id,
+                                                        key_bigint, key_text, database_name, schema_name, status, parent_id)
+         values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9, $10, $11, $12, $13, $14, $15)
+         returning t.*`
+    const values = [
+      id,
+      tenant.slug,
+      tenant.name,
+      tenant.plan,
+      tenant.region,
+      isolation,
+      JSON.stringify(tenant.features),
+      JSON.stringify(tenant.settings),
+      tenant.encryptionKeyId,
+      tenant.keys.bigint,
+      tenant.keys.text,
+      database,
+      schema,
+      tenant.status,
+      tenant.parentId,
+    ]
+    if (tenant.domains.length === 0) return await this.#writeOne(id, insert, values)
     return await this.#write(async (connection) => {
-      const [row] = await connection.query<{ id: TenantId }>(
-        `insert into partywall.tenants (id, slug, name, plan, region, isolation, features, settings, encryption_key_id, key_bigint, key_text,
-                                        database_name, schema_name, status, parent_id)
-         values (coalesce($1::uuid, partywall.uuidv7()), $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9, $10, $11, $12, $13, $14, $15)
-         returning id`,
-        [
-          tenant.id,
-          tenant.slug,
-          tenant.name,
-          tenant.plan,
-          tenant.region,
-          tenant.placement.isolation,
-          JSON.stringify(tenant.features),
-          JSON.stringify(tenant.settings),
-          tenant.encryptionKeyId,
-          tenant.keys.bigint,
-          tenant.keys.text,
-          tenant.placement.database,
-          tenant.placement.schema,
-          tenant.status,
-          tenant.parentId,
-        ],
-      )
-      const { id } = row as { id: TenantId }
+      await connection.query(insert, values)
       await addDomains(connection, id, tenant.domains)
       return await existing(connection, id)
     })
@@ -139,10 +141,7 @@ export class PostgresCatalog implements Catalog {
   async setStatus(id: TenantId, status: TenantStatus): Promise<Tenant> {
     parseTenantId(id)
     const checked = checkedStatus(status)
-    return await this.#write(async (connection) => {
-      await connection.query('update partywall.tenants as t set status = $2 where t.id = $1', [id, checked])
-      return await existing(connection, id)
-    })
+    return await this.#writeOne(id, 'update partywall.tenants as t set status = $2 where t.id = $1 returning t.*', [id, checked])
   }
 
   async remove(id: TenantId): Promise<void> {
@@ -223,14 +222,28 @@ export class PostgresCatalog implements Catalog {
     return () => watch.close()
   }
 
+  /** A change of one row and its new state, in one round trip: onboarding is made of these. */
+  async #writeOne(id: TenantId, change: string, values: readonly unknown[]): Promise<Tenant> {
+    return await this.#writing(async (writer) => {
+      const text = `with changed as (${change}) ${selectTenant.replace('from partywall.tenants as t', 'from changed as t')}`
+      const [row] = await writer.query<TenantRow>(text, values)
+      if (row === undefined) throw new TenantNotFoundError(`There is no tenant ${id}.`)
+      return tenantOf(row)
+    })
+  }
+
   async #write<T>(fn: (connection: ControlConnection) => Promise<T>): Promise<T> {
+    return await this.#writing(async (writer) => await writer.transaction(fn))
+  }
+
+  async #writing<T>(fn: (writer: ControlPool) => Promise<T>): Promise<T> {
     if (this.#writer === undefined) {
       throw new ConfigurationError(
         'Tenants cannot be changed over the login of partywall_gatekeeper. Give the connection URL of partywall_migrator too.',
       )
     }
     try {
-      return await this.#writer.transaction(fn)
+      return await fn(this.#writer)
     } catch (error) {
       throw asCatalogError(error)
     }

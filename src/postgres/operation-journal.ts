@@ -107,9 +107,9 @@ export class PostgresOperationJournal implements OperationJournal {
     return row
   }
 
-  async settle(claim: Claim, settlement: Settlement): Promise<boolean> {
+  async settle(claim: Claim, settlement: Settlement): Promise<Operation | undefined> {
     const { state, steps = {}, wakeMs, error } = settlement
-    const rows = await this.#writer.query(
+    const [row] = await this.#writer.query<OperationRow>(
       `update partywall.operations as o
           set state = $4,
               steps = o.steps || $5::jsonb,
@@ -118,10 +118,10 @@ export class PostgresOperationJournal implements OperationJournal {
               finished_at = case when $4 in ('done', 'cancelled') then clock_timestamp() end,
               updated_at = clock_timestamp()
         where ${held}
-       returning o.id`,
+       returning ${columns}`,
       [claim.id, claim.owner, claim.attempt, state, JSON.stringify(steps), error === undefined ? null : JSON.stringify(error), wakeMs],
     )
-    return rows.length > 0
+    return row && operationOf(row)
   }
 
   async release(claim: Claim): Promise<void> {
