@@ -24,7 +24,7 @@ export async function certificateKey(secrets: OperationSecrets): Promise<Certifi
   const kept = await secrets.get(certificateSecretName)
   if (kept !== undefined) return await keyOf(kept)
   const { privateKey } = await generateKeyPair('Ed25519', { extractable: true })
-  await secrets.set(certificateSecretName, JSON.stringify(await exportJWK(privateKey)))
+  await secrets.put(certificateSecretName, JSON.stringify(await exportJWK(privateKey)))
   // Two may have made one at the same time: both go by the one that is there now.
   const winner = await secrets.get(certificateSecretName)
   if (winner === undefined) throw new ConfigurationError(`The secret store did not keep ${certificateSecretName}.`)

@@ -52,7 +52,7 @@ export interface AdminKeys {
 export interface OperationSecrets {
   get(name: string): Promise<string | undefined>
   /** Replaces what is there. */
-  set(name: string, value: string): Promise<void>
+  put(name: string, value: string): Promise<void>
 }
 
 /** Everything at once. A part that is not there leaves out the steps that need it. */

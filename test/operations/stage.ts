@@ -20,7 +20,7 @@ export class MemorySecrets {
     return this.kept.get(name)
   }
 
-  async set(name: string, value: string): Promise<void> {
+  async put(name: string, value: string): Promise<void> {
     if (this.failure !== undefined) throw this.failure
     this.kept.set(name, value)
   }

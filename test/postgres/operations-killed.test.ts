@@ -30,7 +30,7 @@ async function databaseWithNotes(t: TestContext) {
   let kept = ''
   const key = await certificateKey({
     get: async () => kept || undefined,
-    set: async (_name, value) => {
+    put: async (_name, value) => {
       kept = value
     },
   })

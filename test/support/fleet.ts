@@ -146,7 +146,7 @@ export async function open({ tenants, placements }: Fleet, tenant: PlacedTenant,
 function secretsOf(secrets: Map<string, string>) {
   return {
     get: async (name: string) => secrets.get(name),
-    set: async (name: string, value: string) => void secrets.set(name, value),
+    put: async (name: string, value: string) => void secrets.set(name, value),
     delete: async (name: string) => secrets.delete(name),
   }
 }

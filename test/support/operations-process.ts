@@ -36,7 +36,7 @@ const operations = new Operations({
   journal: new PostgresOperationJournal({ reader, writer }),
   auditTrail: new MemoryAuditTrail(),
   placements: () => place,
-  secrets: { get: async () => task.secret, set: async () => {} },
+  secrets: { get: async () => task.secret, put: async () => {} },
   stores: [new CatalogPurgeStore(writer)],
   hooks: {
     beforeOpen: async () => {},

@@ -153,7 +153,7 @@ async function ensurePassword(site: PlacementSite, secretName: string): Promise<
   const kept = await site.secrets.get(secretName)
   if (kept !== undefined) return kept
   const password = randomBytes(32).toString('base64url')
-  await site.secrets.set(secretName, password)
+  await site.secrets.put(secretName, password)
   return password
 }
 

@@ -10,7 +10,7 @@ import type { FleetConnections } from '../fleet-connections.ts'
 export interface PlacementSecrets {
   /** @returns undefined when there is none of that name. */
   get(name: string): Promise<string | undefined>
-  set(name: string, value: string): Promise<void>
+  put(name: string, value: string): Promise<void>
   /** One that is not there is no failure. */
   delete(name: string): Promise<unknown>
 }
