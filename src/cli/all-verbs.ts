@@ -11,6 +11,7 @@ export const allVerbs = group({
     init: async () => (await import('./verbs/init.ts')).init,
     token: async () => (await import('./verbs/token.ts')).token,
     tenant: async () => (await import('./verbs/tenant.ts')).tenant,
+    server: async () => (await import('./verbs/server.ts')).server,
     apikey: async () => (await import('./verbs/apikey.ts')).apikey,
     completions: async () => (await import('./verbs/completions.ts')).completions,
   },
