@@ -60,7 +60,7 @@ async function throughEveryEdge(database: TestDatabase, first: Omit<OperationsPr
   for (let act = first.act; ; act = 'resume') {
     const end = await run({ ...first, act, urls: database.urls, seen: edges })
     if (end.edge === undefined) {
-      assert.equal(end.code, 0, end.errors)
+      assert.equal(end.code, 0, `after ${edges.at(-1)}: ${end.errors || 'nothing was to be resumed'}`)
       return edges
     }
     assert.equal(end.signal, 'SIGKILL', end.errors)

@@ -84,6 +84,8 @@ switch (task.act) {
   case 'resume': {
     const [resumed] = await operations.resumeAll({ onProgress })
     if (resumed?.error !== undefined) throw resumed.error
+    // Whoever started us must know that nothing was to be had.
+    if (resumed === undefined) process.exitCode = 3
   }
 }
 await tenancy.close()
