@@ -88,7 +88,8 @@ function place(life: TenantLife, input: OnboardInput): Step {
 }
 
 async function placeOf(life: TenantLife, { id, tenant, isolation, server }: OnboardInput): Promise<Placement> {
-  return await life.placements(isolation).place({ id, region: tenant.region ?? 'default' }, { server })
+  const plan = tenant.plan ?? 'free'
+  return await life.placements(isolation).place({ id, region: tenant.region ?? 'default' }, { server, labels: { plan } })
 }
 
 function reserve(life: TenantLife, input: OnboardInput): Step {

@@ -85,7 +85,7 @@ export class OwnedServers {
     await this.#writer.query(`update partywall.servers set state = 'retired' where name = $1`, [name])
   }
 
-  /** No longer the tenant's. @throws {ServerInUseError} while a database is there. */
+  /** No longer the tenant's. A database that was dropped is in the catalog until the tenant is not. @throws {ServerInUseError} */
   async giveBack(name: string): Promise<void> {
     await this.assertEmpty(name)
     await this.#writer.query('update partywall.servers set provisioned = null where name = $1', [name])
@@ -94,7 +94,7 @@ export class OwnedServers {
   /** @throws {ServerInUseError} */
   async assertEmpty(name: string): Promise<void> {
     const [row] = await this.#writer.query<{ databases: number }>(
-      'select count(*)::int as databases from partywall.databases as d where d.server_name = $1',
+      "select count(*)::int as databases from partywall.databases as d where d.server_name = $1 and d.state <> 'dropping'",
       [name],
     )
     if (row!.databases === 0) return

@@ -203,7 +203,8 @@ export class Servers {
           if (error.code === '23503') return []
           throw error
         })
-      if (gone.length === 0) await this.#refuseRemoval(server)
+      // One that was its tenant's own, and is empty, leaves the catalog together with the tenant's row (sql/catalog/0004-schemas.sql).
+      if (gone.length === 0 && !(await this.#isLeaving(name, options.owner))) await this.#refuseRemoval(server)
     }
     // Secrets go last. A run that was killed before this finds them, and no server.
     const kept: string[] = []
@@ -304,6 +305,18 @@ export class Servers {
       name,
     ])
     if (gone.length === 0) throw new ServerNotFoundError(`The server ${server} has no replica ${JSON.stringify(name)}.`)
+  }
+
+  async #isLeaving(name: string, owner: TenantId | undefined): Promise<boolean> {
+    const leaving = await this.#options.writer.query(
+      `select from partywall.servers as s
+        where s.name = $1
+          and s.state = 'retired'
+          and s.provisioned ->> 'tenantId' = $2
+          and not exists (select from partywall.databases as d where d.server_name = s.name and d.state <> 'dropping')`,
+      [name, owner ?? null],
+    )
+    return leaving.length > 0
   }
 
   async #refuseRemoval({ name, tenants, databases, provisioned }: Server): Promise<never> {

@@ -22,13 +22,18 @@ comment on column partywall.schemas.version is 'The newest migration in a schema
 
 create trigger schemas_count_change before update on partywall.schemas for each row execute function partywall.count_fleet_change();
 
--- A database that is gone cannot leave the list while its tenant's row names it. It goes with that row.
+-- A database that is gone cannot leave the list while its tenant's row names it. It goes with that row, and with it the server
+-- that was made for this tenant and has been given up.
 create function partywall.forget_dropped_database() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $fn$
 begin
   delete from partywall.databases as d where d.tenant_id = old.id and d.state = 'dropping';
+  delete from partywall.servers as s
+   where s.provisioned ->> 'tenantId' = old.id::text
+     and s.state = 'retired'
+     and not exists (select from partywall.databases as d where d.server_name = s.name);
   return null;
 end
 $fn$;

@@ -1,0 +1,224 @@
+// openFleet(): the other place where the parts are joined. A tenancy serves tenants; a fleet makes, changes, migrates and removes
+// them. It holds the migrator's login and the secrets, so that a process that serves the public has none of it.
+
+import type { ApiKeys } from './core/api-keys.ts'
+import type { AuditTrail } from './core/audit-trail.ts'
+import { type Clock, systemClock } from './core/clock.ts'
+import { mainPlacement, sharedSchema } from './core/placement.ts'
+import type { PlacedTenant, PurgeCount } from './core/placement-adapter.ts'
+import { PlannedCatalog } from './core/planned-catalog.ts'
+import { type Plan, Plans } from './core/plans.ts'
+import type { DedicatedServers, Provisioner, ServerRequest } from './core/provisioner.ts'
+import type { SecretStore } from './core/secret-store.ts'
+import type { TenantId } from './core/tenant.ts'
+import { CapacityError } from './errors.ts'
+import { issueApiKey } from './identity/api-key.ts'
+import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
+import { Operations } from './operations/operations.ts'
+import type { PurgeStore } from './operations/purge-store.ts'
+import { secretPurgeStore } from './operations/secret-purge-store.ts'
+import type { AdminKeys, Seed, TenantHooks } from './operations/tenant-life.ts'
+import { PostgresApiKeys } from './postgres/api-keys.ts'
+import { PostgresAuditTrail } from './postgres/audit-trail.ts'
+import { PostgresCatalog } from './postgres/catalog.ts'
+import { CatalogPurgeStore } from './postgres/catalog-purge-store.ts'
+import { ControlPool } from './postgres/control-pool.ts'
+import { FleetConnections } from './postgres/fleet-connections.ts'
+import { applyMigrations } from './postgres/migrations/apply-migrations.ts'
+import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
+import { PostgresOperationJournal } from './postgres/operation-journal.ts'
+import { OwnedServers } from './postgres/owned-servers.ts'
+import { placementMigrations } from './postgres/placements/placement-migrations.ts'
+import { createPlacements, type Placements } from './postgres/placements/placements.ts'
+import { seedRunner } from './postgres/seed-runner.ts'
+import { Servers } from './postgres/servers.ts'
+import { SlotPurgeStore } from './postgres/slot-purge-store.ts'
+import { DirectoryTenantExporter } from './postgres/tenant-export.ts'
+import { dedicatedServer } from './provisioners/dedicated-server.ts'
+import { inventory } from './provisioners/inventory.ts'
+
+export interface FleetOptions {
+  /** URL of the gatekeeper's login in the catalog's database. */
+  readonly catalog: string
+  /** URL of the migrator's login there. */
+  readonly admin: string
+  /** Where passwords and keys are kept. */
+  readonly secrets: SecretStore
+  readonly plans?: Readonly<Record<string, Plan>> | undefined
+  /** The application's migrations. Default: none. */
+  readonly migrations?: URL | undefined
+  readonly hooks?: TenantHooks | undefined
+  readonly seeds?: readonly Seed[] | undefined
+  /** What else holds something of a tenant, and is purged with it. */
+  readonly stores?: readonly PurgeStore[] | undefined
+  /** The cache of the application, when other processes share it. */
+  readonly cache?: Generations | undefined
+  /** Makes servers for tenants who want one of their own. Default: those that are registered with the label `dedicated`. */
+  readonly provisioner?: ((parts: { readonly servers: Servers; readonly owned: OwnedServers }) => Provisioner) | undefined
+  /** Servers that are provisioned may be reached in the clear: only where the network itself is trusted. */
+  readonly allowUnencrypted?: boolean | undefined
+  readonly auditTrail?: AuditTrail | undefined
+  /** Shown in pg_stat_activity. Default `partywall`. */
+  readonly applicationName?: string | undefined
+  readonly clock?: Clock | undefined
+}
+
+interface Parts {
+  readonly tenants: Operations
+  readonly servers: Servers
+  readonly placements: Placements
+  readonly catalog: PlannedCatalog
+  readonly apiKeys: ApiKeys
+  readonly auditTrail: AuditTrail
+  readonly migrations: MigrationSet
+  readonly connections: FleetConnections
+  readonly reader: ControlPool
+  readonly writer: ControlPool
+}
+
+/** Tenants, servers, placements and migrations of an installation. Made by {@link openFleet}. */
+export class Fleet {
+  /** Onboard, rename, change plan, suspend, resume, off-board. */
+  readonly tenants: Operations
+  readonly servers: Servers
+  readonly placements: Placements
+  readonly catalog: PlannedCatalog
+  readonly apiKeys: ApiKeys
+  readonly auditTrail: AuditTrail
+  readonly migrations: MigrationSet
+  readonly connections: FleetConnections
+  readonly #reader: ControlPool
+  readonly #writer: ControlPool
+
+  /** @internal */
+  constructor(parts: Parts) {
+    this.tenants = parts.tenants
+    this.servers = parts.servers
+    this.placements = parts.placements
+    this.catalog = parts.catalog
+    this.apiKeys = parts.apiKeys
+    this.auditTrail = parts.auditTrail
+    this.migrations = parts.migrations
+    this.connections = parts.connections
+    this.#reader = parts.reader
+    this.#writer = parts.writer
+  }
+
+  /** Brings the shared tables of the catalog's own database to the newest migration. */
+  async migrateMain(): Promise<void> {
+    const { database: name } = mainPlacement
+    await this.connections.asMigrator(name, async (control) => {
+      await applyMigrations(control, sharedSchema, this.migrations)
+      await control.query('update partywall.databases as d set version = $2 where d.name = $1', [name, this.migrations.newest])
+    })
+  }
+
+  /** Ends after the present steps; what is left undone is resumed by whoever comes next. */
+  async close(): Promise<void> {
+    await this.tenants.close()
+    await this.connections.close()
+    await this.#reader.close()
+    await this.#writer.close()
+  }
+}
+
+/**
+ * Opens a fleet. It connects when a verb needs it.
+ *
+ * @example
+ * ```ts
+ * const fleet = await openFleet({ catalog, admin, secrets: fileSecrets('/etc/app/secrets'), plans, migrations: new URL('./migrations/', import.meta.url) })
+ * await fleet.tenants.onboard({ slug: 'acme', name: 'Acme Ltd.', plan: 'enterprise' })
+ * await fleet.close()
+ * ```
+ *
+ * @throws {ConfigurationError} when the plans or the migrations cannot be.
+ */
+export async function openFleet(options: FleetOptions): Promise<Fleet> {
+  const { secrets, clock = systemClock } = options
+  const applicationName = options.applicationName ?? 'partywall'
+  const plans = new Plans(options.plans)
+  const migrations = options.migrations === undefined ? { files: [], newest: undefined } : await readMigrations(options.migrations)
+  const reader = new ControlPool({ connectionString: options.catalog, applicationName: `${applicationName} gatekeeper` })
+  const writer = new ControlPool({ connectionString: options.admin, applicationName: `${applicationName} admin`, connectionsMax: 4 })
+  const connections = new FleetConnections({ reader, admin: options.admin, secrets, applicationName: `${applicationName} operations` })
+  const auditTrail = options.auditTrail ?? new PostgresAuditTrail(reader)
+  const servers = new Servers({ reader, writer, secrets, clock })
+  const owned = new OwnedServers(writer)
+  const provisioner = options.provisioner?.({ servers, owned }) ?? inventory({ owned, secrets })
+  const dedicated = dedicatedServer({ servers, owned, provisioner, allowUnencrypted: options.allowUnencrypted })
+  const placements = createPlacements({
+    reader,
+    connections,
+    secrets,
+    migrations: placementMigrations(migrations),
+    provisioner: {
+      acquire: async ({ tenantId, region, labels }) => {
+        if (tenantId === undefined) throw new CapacityError('Servers are not made in advance: register one with the label dedicated.')
+        return await dedicated.acquire(requestFor(tenantId, region, labels['plan'] ?? ''))
+      },
+    },
+  })
+  const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
+  const catalog = new PlannedCatalog(new PostgresCatalog({ reader, writer }), plans)
+  const tenants = new Operations({
+    catalog,
+    placements: (isolation) => placements.for(isolation),
+    plans,
+    hooks: options.hooks,
+    seeds: options.seeds,
+    runSeed: seedRunner(connections),
+    adminKeys: adminKeys(apiKeys),
+    secrets,
+    stores: [
+      serverPurgeStore(dedicated, owned),
+      new SlotPurgeStore((server, fn) => connections.asAdministrator(server, fn)),
+      secretPurgeStore(secrets),
+      new CatalogPurgeStore(writer),
+      ...(options.cache === undefined ? [] : [cachePurgeStore(options.cache)]),
+      ...(options.stores ?? []),
+    ],
+    exporter: new DirectoryTenantExporter({ asMigrator: (database, fn) => connections.asMigrator(database, fn) }),
+    journal: new PostgresOperationJournal({ reader, writer }),
+    auditTrail,
+    clock,
+  })
+  return new Fleet({ tenants, servers, placements, catalog, apiKeys, auditTrail, migrations, connections, reader, writer })
+}
+
+/** The operation of a server is the tenant's being there: it is begun once, whatever asks for it. */
+function requestFor(tenantId: TenantId, region: string, plan: string): ServerRequest {
+  return { tenantId, region, plan, labels: {}, operationId: `server-${tenantId}` }
+}
+
+/** A server that was made for the tenant goes with it; one off the shelf is put back. */
+function serverPurgeStore(dedicated: DedicatedServers, owned: OwnedServers): PurgeStore {
+  const found = async ({ id }: PlacedTenant): Promise<readonly PurgeCount[]> => {
+    const server = await owned.find(id)
+    return server === undefined || server.state === 'retired' ? [] : [{ kind: 'server', where: server.name, count: 1 }]
+  }
+  return {
+    name: 'server',
+    plan: found,
+    verify: found,
+    async purge(tenant) {
+      const before = await found(tenant)
+      await dedicated.release(requestFor(tenant.id, tenant.region, ''))
+      return before
+    },
+  }
+}
+
+function adminKeys(apiKeys: ApiKeys): AdminKeys {
+  return {
+    async issue(tenantId, { name, scopes }) {
+      const { key, text } = await issueApiKey(apiKeys, { tenantId, name, scopes })
+      return { prefix: key.prefix, text }
+    },
+    async revokeNamed(tenantId, name) {
+      for (const key of await apiKeys.list(tenantId)) {
+        if (key.name === name && key.revokedAt === undefined) await apiKeys.revoke(tenantId, key.prefix)
+      }
+    },
+  }
+}
