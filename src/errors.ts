@@ -133,6 +133,9 @@ export class ServerInUseError extends errorClass('PW_SERVER_IN_USE', 409, false,
 /** The tool that makes servers failed, or answered what cannot be understood. */
 export class ProvisionerError extends errorClass('PW_PROVISIONER', 503, false, 'Unavailable.') {}
 
+/** The secret store does not answer (retryable), or refuses (not retryable). It never says any part of a secret. */
+export class SecretStoreError extends errorClass('PW_SECRET_STORE', 503, true, 'Briefly unavailable. Try again.') {}
+
 // ── Operations ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Another operation of this tenant is not over. `details` has its `id`, `kind`, `state` and `since`. */
@@ -303,6 +306,7 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     ServerRefusedError,
     ServerInUseError,
     ProvisionerError,
+    SecretStoreError,
     OperationInProgressError,
     OperationNotFoundError,
     OperationFailedError,

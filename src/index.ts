@@ -70,6 +70,7 @@ export {
   RegionMismatchError,
   RouteNotFoundError,
   RowNotFoundError,
+  SecretStoreError,
   SerializationError,
   ServerExistsError,
   ServerInUseError,

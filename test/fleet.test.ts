@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { SecretStore } from '../src/core/secret-store.ts'
+import { memorySecrets } from '../src/core/memory-secret-store.ts'
 import { parseTenantSlug } from '../src/core/tenant.ts'
 import { TenantExistsError, TenantNotFoundError } from '../src/errors.ts'
 import { type Fleet, openFleet } from '../src/fleet.ts'
@@ -37,21 +37,14 @@ describe('a fleet', () => {
   let directory: string
   let fleet: Fleet
   let tenancy: Tenancy
-  const kept = new Map<string, string>()
-  const secrets: SecretStore = {
-    kind: 'memory',
-    get: async (name) => kept.get(name),
-    put: async (name, value) => void kept.set(name, value),
-    delete: async (name) => void kept.delete(name),
-    list: async (prefix) => [...kept.keys()].filter((name) => name.startsWith(prefix)).sort(),
-  }
+  const secrets = memorySecrets()
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'partywall-fleet-'))
     catalog = await testDatabase()
     second = await startEmbeddedServer({ directory, settings: { fsync: 'off' } })
     const { gatekeeper, migrator, app, superuser } = catalog.urls
-    kept.set('server/main/admin', superuser)
+    await secrets.put('server/main/admin', superuser)
     fleet = await openFleet({
       catalog: gatekeeper,
       admin: migrator,

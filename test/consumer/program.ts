@@ -2,6 +2,7 @@
 import { createTenancy, type TenancyError } from 'partywall'
 import type { tenancyPlugin } from 'partywall/fastify'
 import { jwt } from 'partywall/identity'
+import { cachedSecrets, memorySecrets } from 'partywall/secrets'
 
 const env = (name: string): string => process.env[name] ?? ''
 const tenancy = await createTenancy({
@@ -11,8 +12,9 @@ const tenancy = await createTenancy({
 })
 await tenancy.tenants.create({ slug: 'acme', name: 'Acme' })
 const { rows } = await tenancy.run('acme', () => tenancy.query<{ tenant: string }>('select partywall.tenant_id() as tenant'))
+const secret = await cachedSecrets(memorySecrets({ a: 'x' }), { ttlMs: 1_000 }).get('a')
 const code = await tenancy.query('select 1').catch((error: TenancyError) => error.code)
 await tenancy.close()
-if (rows.length !== 1 || code !== 'PW_NO_TENANT' || typeof jwt !== 'function') process.exit(1)
+if (rows.length !== 1 || code !== 'PW_NO_TENANT' || typeof jwt !== 'function' || secret !== 'x') process.exit(1)
 console.log(`Tenant ${rows[0]?.tenant} has one row; without a tenant: ${code}.`)
 export type Plugin = typeof tenancyPlugin

@@ -57,6 +57,7 @@ const importLaws: readonly ImportLaw[] = [
   },
   { in: /^src\/(?!postgres\/)/, mayNotImport: /^pg(-|$)/, why: 'pg is imported in postgres/ only' },
   { in: /^src\/middleware\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|middleware\/)/, why: 'middleware/ imports core/ only' },
+  { in: /^src\/secrets\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|secrets\/)/, why: 'secrets/ imports core/ only' },
   {
     in: /^src\/operations\//,
     mayImport: /^(src\/(core|operations)\/|src\/errors\.ts$|node:crypto$|(jose|uuid)$)/,

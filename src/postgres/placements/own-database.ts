@@ -222,8 +222,3 @@ export function known(own: OwnDatabase | undefined, name: string): OwnDatabase {
   if (own !== undefined) return own
   throw new ConfigurationError(`There is no database ${name} in the catalog. Place the tenant first.`)
 }
-
-/** Is the database gone, or not yet there? */
-export function isMissing(error: unknown): boolean {
-  return sqlstateOf(error) === '3D000'
-}

@@ -1,0 +1,7 @@
+// Secret stores, by name.
+
+export { memorySecrets } from '../core/memory-secret-store.ts'
+export type { SecretStore } from '../core/secret-store.ts'
+export { type CachedSecretStore, type CachedSecretsOptions, cachedSecrets } from './cached.ts'
+export { environmentSecrets } from './environment.ts'
+export { type FileSecretsOptions, fileSecrets } from './file.ts'
