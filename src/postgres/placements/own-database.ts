@@ -12,7 +12,7 @@ import { ConfigurationError, PlacementConflictError } from '../../errors.ts'
 import type { ControlConnection, ControlPool } from '../control-pool.ts'
 import { appSchema, roleLimits, roles, scramVerifier } from '../roles.ts'
 import { quoted } from '../table-shape.ts'
-import { type PlacementSite, sqlstateOf, told } from './placement-site.ts'
+import { type PlacementSite, told } from './placement-site.ts'
 import type { Templates } from './template.ts'
 
 /** A row of partywall.databases that holds a tenant. Catalog name, database and login are one name. */
