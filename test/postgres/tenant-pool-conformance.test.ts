@@ -69,7 +69,7 @@ describe('pg.Pool and its look-alike:', () => {
       number integer not null default 0, created_at timestamptz not null default now(), primary key (tenant_id, id),
       constraint notes_title_key unique (tenant_id, title)
     )`)
-    const { rows } = { rows: await scene.alice('select * from app.notes where tenant_id = $1', [scene.bob.id]) }
+    const { rows } = { rows: await scene.aliceIn(scene.bob, 'select * from notes where tenant_id = $1', [scene.bob.id]) }
     await alone.superuser.query('insert into app.notes select * from jsonb_populate_recordset(null::app.notes, $1)', [JSON.stringify(rows)])
     reference = new pg.Pool({ connectionString: alone.urls.superuser, options: '-c search_path=app,pg_temp', max: 4 })
     pool = scene.tenancy.pool()
