@@ -245,12 +245,11 @@ for (const type of ['bigint', 'text'] as const) {
     test('the boot gate knows the views, and finds a policy that reads another', async (t) => {
       const here = await keyStage(t, type)
       const { database, login, alice: superuser } = here.placeOf(here.bob)
-      // What is in a tenant's schema the gatekeeper may not even name.
-      const gatekeeper =
-        isolation === 'schema'
-          ? database.superuser
-          : new ControlPool({ connectionString: database.urls.gatekeeper, applicationName: 'test' })
-      t.after(() => gatekeeper.close())
+      // What is in a tenant's own schema the gatekeeper may not even name, and a database of its own it does not enter.
+      const gatekeeper = sharesTables
+        ? new ControlPool({ connectionString: database.urls.gatekeeper, applicationName: 'test' })
+        : database.superuser
+      if (sharesTables) t.after(() => gatekeeper.close())
       assert.deepEqual(await bootFindings(gatekeeper, login), [])
       assert.deepEqual(
         (await here.tenancy.protectedTables()).map(({ table, tenantColumn, tenantType }) => [table, tenantColumn, tenantType]),

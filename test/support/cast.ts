@@ -123,7 +123,10 @@ export function viewsOf({ database, housing, access }: Ground, tenancy: Tenancy)
   const aliceIn: Views['aliceIn'] = async (tenant, text, values) => await housing.placeOf(tenant).alice.query(text, values)
   // Away from the catalog's database it takes two steps, and what does both is an operation (src/operations/).
   const setStatus = async ({ id }: Who, status: 'active' | 'suspended'): Promise<void> => {
-    const [row] = await database.superuser.query<{ name: string }>('update partywall.tenants set status = $2 where id = $1 returning name', [id, status])
+    const [row] = await database.superuser.query<{ name: string }>(
+      'update partywall.tenants set status = $2 where id = $1 returning name',
+      [id, status],
+    )
     await aliceIn({ id }, 'select partywall.set_gate($1, $2)', [id, status === 'active' ? 'open' : 'suspended'])
     await tenancy.tenants.update(id, { name: row!.name })
   }

@@ -109,9 +109,8 @@ export class Housing {
     await database.superuser.query(`
       create role ${name} login password '${scramVerifier(password)}' in role ${roles.tenants};
       ${roleLimits(name)};
-      revoke connect on database ${name} from ${roles.app};
-      grant connect on database ${name} to ${name};
-      grant usage on schema partywall, app to ${roles.tenants}`)
+      revoke connect on database ${name} from ${roles.app}, ${roles.gatekeeper};
+      grant connect on database ${name} to ${name}`)
     await openGate(database, tenant)
     await database.superuser.query('insert into partywall.logins (login, tenant_id) values ($1, $2)', [name, tenant.id])
     const server = isolation === 'server' ? `of-${tenant.slug}` : 'main'
