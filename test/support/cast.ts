@@ -104,7 +104,7 @@ export async function stage(t?: TestContext, options: Partial<TenancyOptions> = 
   return { ...views, database, tenancy, bob, carol, dave: (await tenancy.tenants.find({ kind: 'id', id: dave.id }))! }
 }
 
-interface Ground {
+export interface Ground {
   readonly database: TestDatabase
   readonly housing: Housing
   readonly access: Views['access']
