@@ -169,6 +169,8 @@ export class WallStage {
     let rows: readonly object[] = []
     try {
       await this.app.transaction(async (connection) => {
+        // What the attacker's application would name without a schema is the attacker's own.
+        await connection.query(`select set_config('search_path', $1, true)`, [`${this.options.attacker.tenant.placement.schema}, pg_temp`])
         if (capability !== noCapability) await connection.query('select partywall.bind($1)', [capability])
         const texts = typeof text === 'string' ? [text] : text
         for (const first of texts.slice(0, -1)) await connection.query(first)

@@ -10,7 +10,7 @@ import { createTenancy, type Tenancy } from '../../src/tenancy.ts'
 import type { WallCheckOptions, WallParty } from '../../src/testing/wall-stage.ts'
 import { groundFor, type Views, viewsOf } from './cast.ts'
 import type { TestDatabase } from './database.ts'
-import { hasOwnDatabase } from './isolation.ts'
+import { hasOwnDatabase, sharesTables } from './isolation.ts'
 
 const tokens = { algorithm: 'HS256', key: Buffer.alloc(32, 7), issuer: 'https://issuer.test', audience: 'documents' } as const
 
@@ -84,7 +84,7 @@ export async function documentsStage(t: TestContext): Promise<DocumentsStage> {
       database: app,
       // Who may revoke, where carol lives.
       catalog: hasOwnDatabase ? carols.urls.migrator : carols.urls.gatekeeper,
-      suspension: { suspend: views.suspend, resume: views.resume },
+      suspension: sharesTables ? undefined : { suspend: views.suspend, resume: views.resume },
       probe: application.probe,
       victim: bob,
       attacker: carol,
