@@ -1,10 +1,11 @@
-// npm test                    lint, types, unused code, then every test but the slow ones
+// npm test                    lint, types, unused code, then every test but the slow ones; then those of the wall in each placement
 // npm test -- test/x.test.ts  these files alone
 // npm run test:full           all of it, the slow ones, and the lot again on PostgreSQL 15, 16 and 17
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { otherPlacements, placementTests } from './placement-tests.mjs'
 
 const args = process.argv.slice(2)
 const isFull = args.includes('--full')
@@ -23,6 +24,9 @@ if (files.length > 0) {
   run('types', 'tsc', ['-p', 'tsconfig.json'])
   run('unused', 'knip', [])
   test(isFull ? [...quick, ...slow] : quick)
+  for (const placement of otherPlacements) {
+    test(placementTests(), { PARTYWALL_TEST_PLACEMENT: placement }, `tests of the wall, with tenants in the placement ${placement}`)
+  }
   if (isFull) for (const version of Object.keys(otherVersions)) testOn(version)
 }
 

@@ -102,7 +102,7 @@ export interface RunOptions {
 
 /** How busy a tenancy is. */
 export interface TenancyStats {
-  /** Of the catalog's own database. */
+  /** Of all databases that are open in this process. */
   readonly queue: FairQueueStats
   readonly connections: { readonly open: number; readonly idle: number }
   readonly capabilities: number
@@ -321,8 +321,16 @@ export class Tenancy {
     const { databases } = this.#parts
     const all = databases.all()
     const sum = (count: (database: TenantDatabase) => number): number => all.reduce((total, each) => total + count(each), 0)
+    const queues = all.map(({ queue }) => queue.stats())
+    const inQueues = (count: (queue: FairQueueStats) => number): number => queues.reduce((total, each) => total + count(each), 0)
     return {
-      queue: databases.main.queue.stats(),
+      queue: {
+        slots: inQueues(({ slots }) => slots),
+        inUse: inQueues(({ inUse }) => inUse),
+        waiting: inQueues(({ waiting }) => waiting),
+        tenants: inQueues(({ tenants }) => tenants),
+        idleTenants: inQueues(({ idleTenants }) => idleTenants),
+      },
       connections: { open: sum(({ pool }) => pool.size), idle: sum(({ pool }) => pool.idleCount) },
       capabilities: sum(({ capabilities }) => capabilities.size),
       databases: all.length,

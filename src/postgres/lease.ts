@@ -16,7 +16,14 @@ import type { Clock } from '../core/clock.ts'
 import type { Slot } from '../core/slot.ts'
 import type { Tenant, TenantId } from '../core/tenant.ts'
 import { runOutside, type TenantContext } from '../core/tenant-context.ts'
-import { AbortedError, CapabilityRefusedError, StatementRefusedError, StatementTimeoutError, TenantMovingError } from '../errors.ts'
+import {
+  AbortedError,
+  CapabilityRefusedError,
+  NoTenantError,
+  StatementRefusedError,
+  StatementTimeoutError,
+  TenantMovingError,
+} from '../errors.ts'
 import type { Capability } from './capabilities.ts'
 import { type Connection, isStalePlan } from './connection.ts'
 import { type FailureSituation, translate } from './database-errors.ts'
@@ -315,7 +322,7 @@ export class Leases {
   }
 
   #explain(error: Error, statement: Statement, capability: Capability, { database, connection }: HeldConnection): unknown {
-    const explained = explainFailure(error, connection, { mayHaveWritten: !classify(statement.text).isReadOnly })
+    const explained = explainIn(database, error, connection, { mayHaveWritten: !classify(statement.text).isReadOnly })
     if (explained instanceof CapabilityRefusedError) this.forgetCapability(database, connection, capability)
     return explained
   }
@@ -348,6 +355,13 @@ function isBoundForSession(database: TenantDatabase, connection: Connection): bo
 /** Exactly the tenant's schema: what is not there is not found anywhere else. The name needs no quotes (core/placement.ts). */
 function searchPathOf(schema: string): string {
   return `${schema}, pg_temp`
+}
+
+/** As `explainFailure`, for a statement that was bound: nobody's session is one that something took the capability out of. */
+export function explainIn(database: TenantDatabase, error: Error, connection: Connection, situation: FailureSituation): unknown {
+  const explained = explainFailure(error, connection, situation)
+  if (!(explained instanceof NoTenantError) || !isBoundForSession(database, connection)) return explained
+  return new CapabilityRefusedError('The session of the tenant’s own login had lost its capability.', { cause: error })
 }
 
 /** The reason for which the connection was given up goes before what the socket said of it. */

@@ -73,7 +73,6 @@ export class OpenDatabases implements TenantDatabases {
     })
   }
 
-  /** The catalog's own, and whatever else is open. */
   all(): readonly TenantDatabase[] {
     return [this.main, ...this.#open.values()]
   }

@@ -23,6 +23,8 @@ export type CapabilitySource = Pick<Capabilities, keyof Capabilities>
 export interface TenantDatabases {
   /** The catalog's own, which is always open. */
   readonly main: TenantDatabase
+  /** All that are open: the catalog's own, and others. */
+  all(): readonly TenantDatabase[]
   /** The tenant's, if it is open already. */
   tryGet(tenant: Tenant): TenantDatabase | undefined
   /**

@@ -17,6 +17,7 @@ import { ClosedError, StatementRefusedError } from '../errors.ts'
 import type { Leases } from './lease.ts'
 import type { TypeParsers } from './result.ts'
 import { TenantClient } from './tenant-client.ts'
+import type { TenantDatabase } from './tenant-database.ts'
 import { asPgResult, refuseForeignForms, StatementNames } from './tenant-query.ts'
 
 export interface TenantPoolOptions {
@@ -61,14 +62,15 @@ export class TenantPool extends pg.Pool {
     this.#leases = options.leases
     this.#scope = options.scope
     this.#types = options.types
-    const { pool, queue } = options.leases.databases.main
+    const { databases } = options.leases
+    const sum = (count: (database: TenantDatabase) => number): number => databases.all().reduce((total, each) => total + count(each), 0)
     // Properties of each pg.Pool. Connections and waiting calls are those of the whole tenancy, which all its pools share.
     Object.defineProperties(this, {
       ending: { get: () => this.#isEnding },
       ended: { get: () => this.#isEnded },
-      totalCount: { get: () => pool.size },
-      idleCount: { get: () => pool.idleCount },
-      waitingCount: { get: () => queue.stats().waiting },
+      totalCount: { get: () => sum(({ pool }) => pool.size) },
+      idleCount: { get: () => sum(({ pool }) => pool.idleCount) },
+      waitingCount: { get: () => sum(({ queue }) => queue.stats().waiting) },
       expiredCount: { value: 0 },
     })
   }

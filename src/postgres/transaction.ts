@@ -17,6 +17,7 @@ import { type Flush, type FlushStep, ownStep } from './flush.ts'
 import {
   aborted,
   explainFailure,
+  explainIn,
   type HeldConnection,
   type Leases,
   type Place,
@@ -308,7 +309,7 @@ export class TenantTransaction {
   }
 
   #explain(error: Error, database: TenantDatabase, connection: Connection, capability: Capability): unknown {
-    const explained = explainFailure(error, connection, { mayHaveWritten: !this.#options.readOnly })
+    const explained = explainIn(database, error, connection, { mayHaveWritten: !this.#options.readOnly })
     if (explained instanceof CapabilityRefusedError) this.#leases.forgetCapability(database, connection, capability)
     this.#leases.noteRefusal(explained, this.context.tenant.id)
     return explained

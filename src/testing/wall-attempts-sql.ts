@@ -12,6 +12,7 @@ import { noCapability, type WallOutcome, type WallStage } from './wall-stage.ts'
  */
 const refusals = ['42501', '22P02', 'PW001', 'PW002', 'PW003', 'PW004', 'PW005', 'PW007']
 const divisionByZero = '22012'
+const undefinedTable = '42P01'
 const duplicateKey = '23505'
 const expiryPollMs = 50
 const expiryPollsMax = 100
@@ -64,8 +65,8 @@ export const sqlAttempts: readonly WallAttempt[] = [
   ),
   refused('read the capabilities of others', (stage) => stage.attack('select * from partywall.capabilities')),
   refused('read the gates', (stage) => stage.attack('select * from partywall.gates')),
-  refused('read the catalog of tenants', (stage) => stage.attack('select * from partywall.tenants')),
-  refused('read the API keys', (stage) => stage.attack('select * from partywall.api_keys')),
+  withheld('read the catalog of tenants', (stage) => stage.attack('select * from partywall.tenants')),
+  withheld('read the API keys', (stage) => stage.attack('select * from partywall.api_keys')),
   refused('issue a capability for another tenant', (stage) =>
     stage.attack(`select * from partywall.issue(array[$1]::uuid[], interval '1 minute', 'attacker')`, [victimId(stage)]),
   ),
@@ -103,6 +104,17 @@ export const sqlAttempts: readonly WallAttempt[] = [
 /** An attempt that the database must refuse with an error. */
 function refused(name: string, attack: (stage: WallStage) => Promise<WallOutcome>): WallAttempt {
   return { name, run: async (stage) => refusal(await attack(stage)) }
+}
+
+/** An attempt on a table of the catalog's: refused, or not even there, since databases of the fleet have no catalog. */
+function withheld(name: string, attack: (stage: WallStage) => Promise<WallOutcome>): WallAttempt {
+  return {
+    name,
+    async run(stage) {
+      const got = await attack(stage)
+      return 'rows' in got || got.sqlstate !== undefinedTable ? refusal(got) : undefined
+    },
+  }
 }
 
 /** An attempt that may get rows, if they are the attacker's own. */

@@ -30,11 +30,13 @@ export interface WallParty {
 export interface WallCheckOptions {
   /** With the migrator's login: a tenant is suspended on the way. */
   readonly tenancy: Tenancy
+  /** How that is done. Default: `tenancy.tenants`, which can for tenants that live in the catalog's own database. */
+  readonly suspension?: { suspend(tenant: Tenant): Promise<void>; resume(tenant: Tenant): Promise<void> } | undefined
   /** Where the application serves. */
   readonly url: string
-  /** URL of the app's login: what injected SQL would run as. */
+  /** URL of the login that runs the attacker's statements, in the attacker's database: what injected SQL would run as. */
   readonly database: string
-  /** URL of the gatekeeper's login: revokes a capability on the way. */
+  /** URL of the gatekeeper's login in that database, or of another that may revoke: a capability is revoked on the way. */
   readonly catalog: string
   readonly probe: WallProbe
   readonly attacker: WallParty
@@ -113,9 +115,10 @@ export class WallStage {
       const { tenancy, attacker, victim, suspended } = options
       stage.#expiring = await stage.issue(attacker, 1_000)
       stage.#capability = await stage.issue(attacker, 300_000)
-      await tenancy.tenants.resume(suspended.tenant.id, { reason: 'The self-check needs a capability from before a suspension.' })
+      const { suspend, resume } = options.suspension ?? suspensionBy(tenancy)
+      await resume(suspended.tenant)
       stage.#suspendedCapability = await stage.issue(suspended, 300_000)
-      await tenancy.tenants.suspend(suspended.tenant.id, { reason: 'The self-check needs a suspended tenant.' })
+      await suspend(suspended.tenant)
       stage.#itemId = await stage.#create(victim, stage.mark)
       stage.#ownItemId = await stage.#create(attacker, stage.ownMark)
       return stage
@@ -166,6 +169,8 @@ export class WallStage {
     let rows: readonly object[] = []
     try {
       await this.app.transaction(async (connection) => {
+        // What the attacker's application would name without a schema is the attacker's own.
+        await connection.query(`select set_config('search_path', $1, true)`, [`${this.options.attacker.tenant.placement.schema}, pg_temp`])
         if (capability !== noCapability) await connection.query('select partywall.bind($1)', [capability])
         const texts = typeof text === 'string' ? [text] : text
         for (const first of texts.slice(0, -1)) await connection.query(first)
@@ -188,6 +193,13 @@ export class WallStage {
     if (typeof id !== 'string')
       throw new InternalError(`The self-check could not make an item: POST ${collection} answered ${answer.status} ${answer.text}`)
     return id
+  }
+}
+
+function suspensionBy({ tenants }: Tenancy): NonNullable<WallCheckOptions['suspension']> {
+  return {
+    resume: async ({ id }) => void (await tenants.resume(id, { reason: 'The self-check needs a capability from before a suspension.' })),
+    suspend: async ({ id }) => void (await tenants.suspend(id, { reason: 'The self-check needs a suspended tenant.' })),
   }
 }
 

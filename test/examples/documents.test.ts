@@ -121,7 +121,7 @@ test("another tenant's cursor is refused", async (t) => {
 })
 
 test('a suspended tenant gets 403 on every route, and is served again when it is resumed', async (t) => {
-  const { dave, tenancy, ask } = await documentsStage(t)
+  const { dave, resume, ask } = await documentsStage(t)
   const routes: [string, Ask][] = [
     [documents, {}],
     [`${documents}/count`, {}],
@@ -135,7 +135,7 @@ test('a suspended tenant gets 403 on every route, and is served again when it is
     const { status, json } = await ask(dave, path, options)
     assert.deepEqual([status, json.code], [403, 'PW_TENANT_SUSPENDED'], path)
   }
-  await tenancy.tenants.resume('dave', { reason: 'The other half of the test.' })
+  await resume(dave.tenant)
   assert.equal((await ask(dave, documents)).status, 200)
 })
 

@@ -6,14 +6,13 @@ import { TableRefusedError } from '../../src/errors.ts'
 import { stage } from '../support/cast.ts'
 
 test('what a gate refuses comes out by name, and only what it refuses', async (t) => {
-  const { tenancy, bob, alice } = await stage(t)
+  const { tenancy, bob, setGate } = await stage(t)
   const read = () => tenancy.run('bob', () => tenancy.query('select count(*) from notes'))
   const write = () => tenancy.run('bob', () => tenancy.query(`insert into notes (title) values (gen_random_uuid()::text)`))
   const others = () => tenancy.run('carol', () => tenancy.query(`insert into notes (title) values (gen_random_uuid()::text)`))
-  const gate = (state: string) => alice('select partywall.set_gate($1, $2)', [bob.id, state])
   const seen: Record<string, readonly unknown[]> = {}
-  for (const state of ['open', 'read_only', 'moving', 'fenced', 'moved', 'suspended', 'open']) {
-    await gate(state)
+  for (const state of ['open', 'read_only', 'moving', 'fenced', 'moved', 'suspended', 'open'] as const) {
+    await setGate(bob, state)
     const outcomes = [read, write, others].map((act) =>
       act().then(
         () => 'done',
@@ -33,25 +32,32 @@ test('what a gate refuses comes out by name, and only what it refuses', async (t
 })
 
 test('a table that cannot be protected is refused with the SQL that mends it, and protected once that has run', async (t) => {
-  const { tenancy, alice } = await stage(t)
-  await alice('set role partywall_owner; create table app.tasks (tenant_id uuid, id uuid primary key); reset role')
+  const { tenancy, migrate, aliceInCatalog } = await stage(t)
+  const tasks = 'create table tasks (tenant_id uuid, id uuid primary key)'
+  // As a migration, in whatever place: nothing of it is left.
+  await assert.rejects(migrate(`${tasks}; select partywall.protect('tasks')`), { code: 'PW010' })
+  await aliceInCatalog(`set role partywall_owner; ${tasks}; reset role`)
   const refusal = await tenancy.protect('app.tasks').catch((error: unknown) => error)
   assert.ok(refusal instanceof TableRefusedError)
   assert.equal(refusal.code, 'PW_TABLE_REFUSED')
   const findings = refusal.details['findings'] as readonly { readonly rule: string; readonly fix: string }[]
   assert.deepEqual(findings.map((finding) => finding.rule).sort(), ['primary_key', 'tenant_null'])
-  for (const { fix } of findings) await alice(fix)
+  for (const { fix } of findings) await aliceInCatalog(fix)
   await tenancy.protect('app.tasks')
+  await aliceInCatalog('drop table tasks')
+  await migrate(`${tasks}; ${findings.map(({ fix }) => fix.replaceAll('app.', '')).join('')} select partywall.protect('tasks')`)
   const { rows } = await tenancy.run('bob', () => tenancy.query('insert into tasks (id) values (gen_random_uuid()) returning tenant_id'))
   assert.equal(rows.length, 1)
 })
 
 test('a table declared global is read by all and written by none; without a reason it is not declared', async (t) => {
-  const { tenancy, alice } = await stage(t)
-  await alice('set role partywall_owner; create table app.currencies (code text primary key); reset role')
-  await alice(`insert into app.currencies (code) values ('eur')`)
+  const { tenancy, migrate, aliceInCatalog } = await stage(t)
+  const currencies = `create table currencies (code text primary key); insert into currencies (code) values ('eur')`
+  await aliceInCatalog(`set role partywall_owner; ${currencies}; reset role`)
   await assert.rejects(tenancy.declareGlobal('app.currencies', { reason: 'short' }), { code: 'PW_INVALID_INPUT' })
   await tenancy.declareGlobal('app.currencies', { reason: 'Currencies are the same for everybody.' })
+  await aliceInCatalog('drop table currencies')
+  await migrate(`${currencies}; select partywall.declare_global('currencies', 'Currencies are the same for everybody.')`)
   for (const slug of ['bob', 'carol']) {
     assert.equal((await tenancy.run(slug, () => tenancy.query('select code from currencies'))).rows.length, 1)
     await assert.rejects(

@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { GateState } from '../../src/core/placement-adapter.ts'
 import { rowsPerTenant, type Stage, stage } from '../support/cast.ts'
 import { capabilityOf, Eve } from '../support/eve.ts'
+import { hasOwnDatabase, sharesTables } from '../support/isolation.ts'
 
-const setGate = async (here: Stage, state: string): Promise<void> => {
-  await here.alice('select partywall.set_gate($1, $2)', [here.bob.id, state])
-}
+const setGate = async (here: Stage, state: string): Promise<void> => await here.setGate(here.bob, state as GateState)
 
 const states: Readonly<Record<string, { readonly read: string | undefined; readonly write: string | undefined }>> = {
   open: { read: undefined, write: undefined },
@@ -20,13 +20,13 @@ const states: Readonly<Record<string, { readonly read: string | undefined; reado
 }
 
 const writes = [
-  `insert into app.notes (title) values (gen_random_uuid()::text)`,
-  `update app.notes set number = number + 1`,
-  `delete from app.notes where number = 1`,
-  `select 1 from app.notes for update`,
-  `merge into app.notes as n using (values (1)) as v (a) on false when not matched then insert (title) values (gen_random_uuid()::text)`,
-  `with w as (update app.notes set number = 0 returning 1) select count(*) from w`,
-  `insert into app.notes (title) values ('bob''s note 2') on conflict (tenant_id, title) do update set number = 9`,
+  `insert into notes (title) values (gen_random_uuid()::text)`,
+  `update notes set number = number + 1`,
+  `delete from notes where number = 1`,
+  `select 1 from notes for update`,
+  `merge into notes as n using (values (1)) as v (a) on false when not matched then insert (title) values (gen_random_uuid()::text)`,
+  `with w as (update notes set number = 0 returning 1) select count(*) from w`,
+  `insert into notes (title) values ('bob''s note 2') on conflict (tenant_id, title) do update set number = 9`,
 ]
 
 describe('a gate that is', () => {
@@ -40,11 +40,13 @@ describe('a gate that is', () => {
         const begin = `set transaction isolation level ${isolation}`
         // The isolation level must come before the bind, which is a query.
         const loot = async (text: string) => await eve.attack([begin, `select set_config('partywall.capability', '${bob}', true)`, text])
-        assert.equal((await loot('select * from app.notes')).code, expected.read, isolation)
+        assert.equal((await loot('select * from notes')).code, expected.read, isolation)
         for (const text of writes) assert.equal((await loot(text)).code, expected.write, `${isolation}: ${text}`)
       }
       // Nobody else's gate has moved.
-      for (const text of ['select * from app.notes', ...writes.slice(0, 2)]) assert.equal((await eve.attack([text], carol)).code, undefined)
+      const carolsEve = await Eve.enter(here, t, { of: here.carol })
+      for (const text of ['select * from notes', ...writes.slice(0, 2)])
+        assert.equal((await carolsEve.attack([text], carol)).code, undefined)
     })
   }
 
@@ -52,9 +54,11 @@ describe('a gate that is', () => {
     const here = await stage(t)
     const issue = async () =>
       (
-        await here.alice<{ capability: string | null }>(`select capability from partywall.issue(array[$1]::uuid[], '1 minute', 'test')`, [
-          here.bob.id,
-        ])
+        await here.aliceIn<{ capability: string | null }>(
+          here.bob,
+          `select capability from partywall.issue(array[$1]::uuid[], '1 minute', 'test')`,
+          [here.bob.id],
+        )
       )[0]?.capability
     for (const state of ['suspended', 'moved']) {
       await setGate(here, state)
@@ -74,13 +78,16 @@ describe('suspension', () => {
     const query = () => here.tenancy.query('select * from notes')
     await here.tenancy.run('bob', async (context) => {
       assert.equal((await query()).rowCount, rowsPerTenant)
-      await here.alice(`update partywall.tenants set status = 'suspended' where id = $1`, [here.bob.id])
+      await here.aliceInCatalog(`update partywall.tenants set status = 'suspended' where id = $1`, [here.bob.id])
+      // Pooled, the gate followed in the same transaction; elsewhere it is the second half of the suspension.
+      if (!sharesTables) await setGate(here, 'suspended')
       // The context in hand still says active.
       assert.equal(context.tenant.status, 'active')
       await assert.rejects(query(), { code: 'PW_TENANT_SUSPENDED' })
       await assert.rejects(here.tenancy.query(`insert into notes (title) values ('late')`), { code: 'PW_TENANT_SUSPENDED' })
     })
-    await here.alice(`update partywall.tenants set status = 'active' where id = $1`, [here.bob.id])
+    await here.aliceInCatalog(`update partywall.tenants set status = 'active' where id = $1`, [here.bob.id])
+    if (!sharesTables) await setGate(here, 'open')
     const resumed = async () => await here.tenancy.run('bob', query)
     const deadline = AbortSignal.timeout(5_000)
     for (;;) {
@@ -104,7 +111,7 @@ describe('suspension', () => {
       ),
       { code: 'PW_TENANT_SUSPENDED' },
     )
-    assert.deepEqual(await here.alice(`select from app.notes where body = 'before'`), [])
+    assert.deepEqual(await here.alice(`select from notes where body = 'before'`), [])
   })
 
   test('known limit: a snapshot taken before it is served until the transaction ends, 60 s by default', async (t) => {
@@ -136,7 +143,7 @@ describe('suspension', () => {
 })
 
 describe('while a tenant is moving', () => {
-  const gateLocks = `select count(*)::int as count from pg_locks where relation = 'partywall.gates'::regclass and mode = 'RowShareLock'`
+  const gateLocks = `select count(*)::int as count from pg_locks where database = (select oid from pg_database where datname = current_database()) and relation = 'partywall.gates'::regclass and mode = 'RowShareLock'`
 
   test('a write holds a shared lock on its gate, a read none; and only while it is moving', async (t) => {
     const here = await stage(t)
@@ -147,7 +154,7 @@ describe('while a tenant is moving', () => {
       await eve.client.query('begin')
       await eve.bind(bob)
       await eve.client.query(text)
-      const [row] = await here.alice<{ count: number }>(gateLocks)
+      const [row] = await here.aliceIn<{ count: number }>(here.bob, gateLocks)
       await eve.client.query('rollback')
       return row?.count
     }
@@ -155,21 +162,17 @@ describe('while a tenant is moving', () => {
       assert.equal(await locks('moving', text), 1, text)
       assert.equal(await locks('open', text), 0, text)
     }
-    assert.equal(await locks('moving', 'select * from app.notes'), 0)
+    assert.equal(await locks('moving', 'select * from notes'), 0)
   })
 
   test('the mover’s fence waits for writes in flight, and not for reads', async (t) => {
     const here = await stage(t)
-    const [writer, reader, mover] = [
-      await Eve.enter(here, t),
-      await Eve.enter(here, t),
-      await Eve.enter(here, t, here.database.urls.superuser),
-    ]
+    const [writer, reader, mover] = [await Eve.enter(here, t), await Eve.enter(here, t), await Eve.enter(here, t, { login: 'superuser' })]
     const bob = await capabilityOf(here, 'bob')
     await setGate(here, 'moving')
     for (const [eve, text] of [
-      [reader, 'select * from app.notes'],
-      [writer, `update app.notes set body = 'in flight'`],
+      [reader, 'select * from notes'],
+      [writer, `update notes set body = 'in flight'`],
     ] as const) {
       await eve.client.query('begin')
       await eve.bind(bob)
@@ -181,8 +184,10 @@ describe('while a tenant is moving', () => {
     await writer.client.query('commit')
     await fence()
     await reader.client.query('commit')
-    assert.deepEqual(await here.alice(`select count(*)::int as count from app.notes where body = 'in flight'`), [{ count: rowsPerTenant }])
-    assert.equal((await writer.attack([`update app.notes set body = 'too late'`], bob)).code, 'PW005')
+    assert.deepEqual(await here.aliceIn(here.bob, `select count(*)::int as count from notes where body = 'in flight'`), [
+      { count: rowsPerTenant },
+    ])
+    assert.equal((await writer.attack([`update notes set body = 'too late'`], bob)).code, 'PW005')
   })
 
   test('a snapshot from before the fence cannot write past it: it collides, and is to be repeated', async (t) => {
@@ -201,14 +206,17 @@ describe('while a tenant is moving', () => {
       ),
       { code: 'PW_SERIALIZATION', retryable: true },
     )
-    assert.deepEqual(await here.alice(`select from app.notes where body = 'past the fence'`), [])
+    assert.deepEqual(await here.alice(`select from notes where body = 'past the fence'`), [])
   })
 })
 
 describe('set_gate() and issue() at the same moment:', () => {
+  /** In a database of one's own there is no gatekeeper: issue_own() calls issue() as the owner. */
+  const issuer = hasOwnDatabase ? 'migrator' : 'gatekeeper'
+
   test('a capability that was being issued is closed with the gate, whichever comes first', async (t) => {
     const here = await stage(t)
-    const [gatekeeper, eve] = [await Eve.enter(here, t, here.database.urls.gatekeeper), await Eve.enter(here, t)]
+    const [gatekeeper, eve] = [await Eve.enter(here, t, { login: issuer }), await Eve.enter(here, t)]
     await gatekeeper.client.query('begin')
     const { rows } = await gatekeeper.client.query(`select capability from partywall.issue(array[$1]::uuid[], '1 minute', 'test')`, [
       here.bob.id,
@@ -219,15 +227,12 @@ describe('set_gate() and issue() at the same moment:', () => {
     await gatekeeper.client.query('commit')
     await suspended
     // …and then closes what was issued.
-    assert.equal((await eve.attack(['select * from app.notes'], rows[0].capability)).code, 'PW004')
+    assert.equal((await eve.attack(['select * from notes'], rows[0].capability)).code, 'PW004')
   })
 
   test('an issuer waits for the gate that is closing, and gets nothing', async (t) => {
     const here = await stage(t)
-    const [gatekeeper, closer] = [
-      await Eve.enter(here, t, here.database.urls.gatekeeper),
-      await Eve.enter(here, t, here.database.urls.superuser),
-    ]
+    const [gatekeeper, closer] = [await Eve.enter(here, t, { login: issuer }), await Eve.enter(here, t, { login: 'superuser' })]
     await closer.client.query('begin')
     await closer.client.query('select partywall.set_gate($1, $2)', [here.bob.id, 'suspended'])
     const issued = gatekeeper.client.query(`select capability, reason from partywall.issue(array[$1]::uuid[], '1 minute', 'test')`, [
@@ -239,7 +244,8 @@ describe('set_gate() and issue() at the same moment:', () => {
   })
 
   async function waiting(here: Stage): Promise<number> {
-    const [row] = await here.alice<{ count: number }>(
+    const [row] = await here.aliceIn<{ count: number }>(
+      here.bob,
       `select count(*)::int as count from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
     )
     return row!.count

@@ -8,6 +8,7 @@ import { setTimeout as rest, setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { TenantTransaction } from '../../src/postgres/transaction.ts'
 import { rowsPerTenant, type Stage, stage } from '../support/cast.ts'
+import { hasOwnDatabase } from '../support/isolation.ts'
 
 const seed = Number(process.env['PARTYWALL_SEED'] ?? randomInt(2 ** 31))
 
@@ -172,16 +173,23 @@ async function steps(
 /** No slot is held, no connection is lost or in a transaction, nobody's context is left, and both tenants are served. */
 async function assertClean(here: Stage, size: number): Promise<void> {
   const { connections, queue } = here.tenancy.stats()
+  const sizeOfAll = hasOwnDatabase ? 2 * size : size
   assert.equal(queue.inUse, 0)
   assert.equal(queue.waiting, 0)
   assert.equal(connections.open, connections.idle)
-  assert.ok(connections.open <= size)
+  assert.ok(connections.open <= sizeOfAll, `${connections.open} open`)
   for (const slug of ['bob', 'carol'] as const) {
     const { rows } = await here.tenancy.run(slug, () => here.tenancy.query<Seen>(look, [rowsPerTenant]))
     assert.deepEqual(new Set(rows.map((row) => row.tenant)), new Set([here[slug].id]))
   }
-  const left = await here.alice(
-    `select state, query from pg_stat_activity where datname = current_database() and application_name = 'partywall' and state like 'idle in transaction%'`,
-  )
-  assert.deepEqual(left, [])
+  // A backend outlives the socket of its aborted caller by a moment.
+  const deadline = AbortSignal.timeout(10_000)
+  const left = async () =>
+    await here.alice(
+      `select from pg_stat_activity where datname = current_database() and application_name = 'partywall' and state like 'idle in transaction%'`,
+    )
+  while ((await left()).length > 0) {
+    deadline.throwIfAborted()
+    await turn()
+  }
 }

@@ -4,12 +4,15 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import type { Generated } from 'kysely'
+import type { GateState } from '../../src/core/placement-adapter.ts'
+import type { Tenant, TenantKeys } from '../../src/core/tenant.ts'
 import { bootFindings } from '../../src/postgres/boot-gate.ts'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
 import type { TenantRepository } from '../../src/postgres/repository.ts'
 import type { TenancyOptions } from '../../src/tenancy.ts'
 import { type Stage, stage } from '../support/cast.ts'
 import { capabilityOf, Eve } from '../support/eve.ts'
+import { isolation, sharesTables } from '../support/isolation.ts'
 
 type KeyType = 'bigint' | 'text'
 
@@ -18,6 +21,7 @@ const columns = { bigint: 'bigint', text: 'text collate "C"' } as const
 const keys = {
   bob: { bigint: '9007199254740992', text: 'Acme' },
   carol: { bigint: '9007199254740993', text: 'Acme ' },
+  dave: { bigint: '9007199254740994', text: ' Acme' },
 } as const
 const rowsEach = 3
 
@@ -32,34 +36,43 @@ interface Schema {
 
 interface KeyStage extends Stage {
   as(slug: string, text: string, values?: readonly unknown[]): Promise<{ rowCount: number | null; rows: Record<string, unknown>[] }>
-  /** Rows of a tenant as they truly are. */
+  setKeys(tenant: Tenant, its: TenantKeys): Promise<void>
+  /** Rows of a tenant as they truly are, wherever they are. */
   truth(slug: 'bob' | 'carol'): Promise<string>
 }
 
 async function keyStage(t: TestContext, type: KeyType, options: Partial<TenancyOptions> = {}): Promise<KeyStage> {
   const here = await stage(t, options)
   const { tenancy, alice } = here
-  for (const slug of ['bob', 'carol'] as const) await tenancy.tenants.update(slug, { keys: keys[slug] })
-  await here.database.superuser.query(`
-    set role partywall_owner;
-    create table app.orders (account_id ${columns[type]} not null, id text not null, label text not null, primary key (account_id, id));
-    select partywall.protect('app.orders', 'account_id');
-    reset role`)
+  const setKeys: KeyStage['setKeys'] = async (tenant, its) => {
+    const { keys: now } = await tenancy.tenants.update(tenant.slug, { keys: its })
+    // Pooled, the gate has them in the same transaction.
+    if (!sharesTables) await here.aliceIn(tenant, 'select partywall.set_gate_keys($1, $2, $3)', [tenant.id, now.bigint, now.text])
+  }
+  for (const slug of ['bob', 'carol', 'dave'] as const) await setKeys(here[slug], keys[slug])
+  await here.migrate(`
+    create table orders (account_id ${columns[type]} not null, id text not null, label text not null, primary key (account_id, id));
+    select partywall.protect('orders', 'account_id')`)
   for (const slug of ['bob', 'carol'] as const) {
     for (let i = 1; i <= rowsEach; i++) {
-      await alice('insert into app.orders (account_id, id, label) values ($1, $2, $3)', [keys[slug][type], `${i}`, `${slug}'s ${i}`])
+      await here.aliceIn(here[slug], 'insert into orders (account_id, id, label) values ($1, $2, $3)', [
+        keys[slug][type],
+        `${i}`,
+        `${slug}'s ${i}`,
+      ])
     }
   }
   await tenancy.protectedTables()
   return {
     ...here,
+    setKeys,
     as: async (slug, text, values = []) => await tenancy.run(slug, () => tenancy.query(text, values)),
     truth: async (slug) => {
-      const [row] = await alice<{ print: string }>(
-        `select coalesce(string_agg(o::text, ',' order by o.id), '') as print from app.orders as o where o.account_id = $1`,
+      const rows = await alice<{ print: string }>(
+        `select coalesce(string_agg(o::text, ',' order by o.id), '') as print from orders as o where o.account_id = $1`,
         [keys[slug][type]],
       )
-      return row!.print
+      return rows.map(({ print }) => print).join('')
     },
   }
 }
@@ -68,8 +81,7 @@ for (const type of ['bigint', 'text'] as const) {
   describe(`a table whose tenant column is ${type}:`, () => {
     test('each tenant reads its own rows and nobody else’s, whatever it asks for', async (t) => {
       const here = await keyStage(t, type)
-      const [all] = await here.alice<{ count: number }>('select count(*)::int as count from app.orders')
-      assert.equal(all?.count, 2 * rowsEach)
+      assert.equal((await here.alice('select from orders')).length, 2 * rowsEach)
       for (const [slug, other] of [
         ['bob', 'carol'],
         ['carol', 'bob'],
@@ -103,23 +115,24 @@ for (const type of ['bigint', 'text'] as const) {
       const here = await keyStage(t, type)
       await assert.rejects(here.tenancy.query('select from orders'), { code: 'PW_NO_TENANT' })
       const eve = await Eve.enter(here, t)
-      assert.equal((await eve.attack(['select label from app.orders'])).code, 'PW001')
-      assert.equal((await eve.attack([`insert into app.orders (id, label) values ('e', 'e')`])).code, 'PW001')
+      assert.equal((await eve.attack(['select label from orders'])).code, 'PW001')
+      assert.equal((await eve.attack([`insert into orders (id, label) values ('e', 'e')`])).code, 'PW001')
       const capability = await capabilityOf(here, 'bob')
       const truth = await here.truth('carol')
       for (const statements of [
-        ['select label from app.orders'],
-        [`select label from app.orders where account_id = '${keys.carol[type]}'`],
-        [`select label from app.orders where account_id::text like 'A%' or account_id::text like '9%' or true`],
-        [`update app.orders set label = 'taken' where true`],
-        ['select max(label) from app.orders'],
-        [`delete from app.orders where account_id = '${keys.carol[type]}'`],
+        ['select label from orders'],
+        [`select label from orders where account_id = '${keys.carol[type]}'`],
+        [`select label from orders where account_id::text like 'A%' or account_id::text like '9%' or true`],
+        [`update orders set label = 'taken' where true`],
+        ['select max(label) from orders'],
+        [`delete from orders where account_id = '${keys.carol[type]}'`],
       ]) {
         assert.doesNotMatch((await eve.attack(statements, capability)).text, /carol/)
         assert.equal(await here.truth('carol'), truth)
       }
       for (const relation of ['gates', 'capabilities', 'tenants']) {
-        assert.equal((await eve.attack([`select key_${type} from partywall.${relation}`], capability)).code, '42501')
+        const refused = relation === 'tenants' && !sharesTables ? '42P01' : '42501'
+        assert.equal((await eve.attack([`select key_${type} from partywall.${relation}`], capability)).code, refused)
       }
       const call = `select partywall.set_gate_keys('${here.bob.id}', 1, 'x')`
       assert.equal((await eve.attack([call], capability)).code, '42501')
@@ -168,7 +181,12 @@ for (const type of ['bigint', 'text'] as const) {
     test('a tenant without a key is refused, in reads and writes, everywhere; once it has one it is let in at once', async (t) => {
       const here = await keyStage(t, type)
       const { tenancy } = here
-      await tenancy.tenants.create({ slug: 'nina', name: 'Nina' })
+      if (isolation === 'schema') {
+        // A schema takes one tenant's rows alone: without a key it takes no table that knows tenants by it.
+        await assert.rejects(here.join({ slug: 'nina', name: 'Nina' }), { code: 'PW010', message: new RegExp(`no key of type ${type}`) })
+        return
+      }
+      const nina = await here.join({ slug: 'nina', name: 'Nina' })
       // Before: its capability is issued without a key.
       assert.equal((await here.as('nina', 'select from notes')).rowCount, 0)
       const refused = { code: 'PW_CONFIGURATION', message: new RegExp(`keys: \\{ ${type}:`) }
@@ -189,16 +207,16 @@ for (const type of ['bigint', 'text'] as const) {
         tenancy.run('nina', async () => await tenancy.repository<Row>('orders', { tenantColumn: 'account_id' }).count()),
         refused,
       )
-      const eve = await Eve.enter(here, t)
+      const ninas = await Eve.enter(here, t, { of: nina })
       const capability = await capabilityOf(here, 'nina')
-      for (const source of ['app.orders', `partywall.bound_${type}`, `partywall.bound_${type}_for_writing`, `partywall.tenant_${type}()`]) {
-        assert.equal((await eve.attack([`select * from ${source}`], capability)).code, 'PW008', source)
+      for (const source of ['orders', `partywall.bound_${type}`, `partywall.bound_${type}_for_writing`, `partywall.tenant_${type}()`]) {
+        assert.equal((await ninas.attack([`select * from ${source}`], capability)).code, 'PW008', source)
       }
       // A key of the other type is none.
       const other = type === 'bigint' ? ({ text: 'nina' } as const) : ({ bigint: '77' } as const)
-      await tenancy.tenants.update('nina', { keys: other })
+      await here.setKeys(nina, other)
       await assert.rejects(here.as('nina', 'select from orders'), refused)
-      await tenancy.tenants.update('nina', { keys: type === 'bigint' ? { bigint: '77' } : { text: 'nina' } })
+      await here.setKeys(nina, type === 'bigint' ? { bigint: '77' } : { text: 'nina' })
       assert.equal((await here.as('nina', 'select from orders')).rowCount, 0)
       await here.as('nina', `insert into orders (id, label) values ('n', 'nina''s')`)
       assert.equal((await here.as('nina', 'select from orders')).rowCount, 1)
@@ -207,7 +225,7 @@ for (const type of ['bigint', 'text'] as const) {
 
     test('gates hold as for the uuid: suspended, read-only, moving, fenced', async (t) => {
       const here = await keyStage(t, type)
-      const gate = async (state: string) => void (await here.alice('select partywall.set_gate($1, $2)', [here.bob.id, state]))
+      const gate = async (state: GateState) => await here.setGate(here.bob, state)
       const write = `update orders set label = 'w' where id = '1'`
       await gate('moving')
       assert.equal((await here.as('bob', write)).rowCount, 1)
@@ -221,14 +239,18 @@ for (const type of ['bigint', 'text'] as const) {
       await gate('open')
       const capability = await capabilityOf(here, 'bob')
       await gate('suspended')
-      assert.equal((await eve.attack(['select from app.orders'], capability)).code, 'PW004')
+      assert.equal((await eve.attack(['select from orders'], capability)).code, 'PW004')
     })
 
     test('the boot gate knows the views, and finds a policy that reads another', async (t) => {
       const here = await keyStage(t, type)
-      const gatekeeper = new ControlPool({ connectionString: here.database.urls.gatekeeper, applicationName: 'test' })
-      t.after(() => gatekeeper.close())
-      assert.deepEqual(await bootFindings(gatekeeper, 'partywall_app'), [])
+      const { database, login, alice: superuser } = here.placeOf(here.bob)
+      // What is in a tenant's own schema the gatekeeper may not even name, and a database of its own it does not enter.
+      const gatekeeper = sharesTables
+        ? new ControlPool({ connectionString: database.urls.gatekeeper, applicationName: 'test' })
+        : database.superuser
+      if (sharesTables) t.after(() => gatekeeper.close())
+      assert.deepEqual(await bootFindings(gatekeeper, login), [])
       assert.deepEqual(
         (await here.tenancy.protectedTables()).map(({ table, tenantColumn, tenantType }) => [table, tenantColumn, tenantType]),
         [
@@ -237,26 +259,25 @@ for (const type of ['bigint', 'text'] as const) {
           ['orders', 'account_id', type],
         ],
       )
-      const { superuser } = here.database
       await superuser.query(
-        `alter policy partywall_wall_update on app.orders using (account_id = (select b.tenant_id from partywall.bound_${type} as b))`,
+        `alter policy partywall_wall_update on orders using (account_id = (select b.tenant_id from partywall.bound_${type} as b))`,
       )
-      const [finding] = await bootFindings(gatekeeper, 'partywall_app')
+      const [finding] = await bootFindings(gatekeeper, login)
       assert.equal(finding?.rule, 'policy')
       await superuser.query(`set role partywall_owner; ${finding?.fix} reset role`)
-      await superuser.query(`grant update on partywall.bound_${type} to partywall_app`)
-      assert.equal((await bootFindings(gatekeeper, 'partywall_app'))[0]?.rule, 'control_plane')
-      await superuser.query(`revoke update on partywall.bound_${type} from partywall_app`)
-      assert.deepEqual(await bootFindings(gatekeeper, 'partywall_app'), [])
+      await superuser.query(`grant update on partywall.bound_${type} to ${login}`)
+      assert.equal((await bootFindings(gatekeeper, login))[0]?.rule, 'control_plane')
+      await superuser.query(`revoke update on partywall.bound_${type} from ${login}`)
+      assert.deepEqual(await bootFindings(gatekeeper, login), [])
     })
   })
 }
 
 test('spellings of one key that are not the same bytes are tenants of their own', async (t) => {
   const here = await keyStage(t, 'text')
-  const spellings = ['acme', 'ACME', 'Acme  ', ' Acme', '01', '1', '1.0', 'é', 'e\u0301', 'ﬁ', 'fi']
+  const spellings = ['acme', 'ACME', 'Acme  ', '  Acme', '01', '1', '1.0', 'é', 'e\u0301', 'ﬁ', 'fi']
   for (const [index, text] of spellings.entries()) {
-    await here.tenancy.tenants.create({ slug: `s${index}`, name: text, keys: { text } })
+    await here.join({ slug: `s${index}`, name: text, keys: { text } })
     await here.as(`s${index}`, `insert into orders (id, label) values ('1', $1)`, [text])
   }
   for (const [index, text] of spellings.entries()) {
@@ -268,14 +289,16 @@ test('spellings of one key that are not the same bytes are tenants of their own'
 
 test('a key is set once in SQL too, goes to capabilities that are out, and stays one tenant’s', async (t) => {
   const here = await keyStage(t, 'bigint')
-  const { alice, bob, carol } = here
+  const { bob, carol } = here
+  const nina = await here.tenancy.tenants.create({ slug: 'nina', name: 'Nina' })
+  const alice = here.aliceInCatalog
   for (const change of ['key_bigint = 1', 'key_bigint = null', `key_text = 'x'`]) {
     await assert.rejects(alice(`update partywall.tenants set ${change} where id = $1`, [bob.id]), { code: '23514' })
   }
-  await assert.rejects(alice('update partywall.tenants set key_bigint = $2 where id = $1', [here.dave.id, keys.bob.bigint]), {
+  await assert.rejects(alice('update partywall.tenants set key_bigint = $2 where id = $1', [nina.id, keys.bob.bigint]), {
     code: '23505',
   })
-  await assert.rejects(alice('select partywall.set_gate_keys($1, $2, $3)', [here.dave.id, keys.carol.bigint, null]), { code: '23505' })
+  await assert.rejects(alice('select partywall.set_gate_keys($1, $2, $3)', [nina.id, keys.carol.bigint, null]), { code: '23505' })
   const copies = await alice<{ same: boolean }>(
     `select c.key_bigint is not distinct from g.key_bigint and c.key_text is not distinct from g.key_text as same
        from partywall.capabilities as c join partywall.gates as g using (tenant_id) where g.tenant_id in ($1, $2)`,

@@ -4,12 +4,19 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { rowsPerTenant, type Stage, stage } from '../support/cast.ts'
 import { capabilityOf } from '../support/eve.ts'
+import { hasOwnDatabase } from '../support/isolation.ts'
 
 const onOneConnection = { pool: { connectionsMax: 1 } }
 const pidAs = async (here: Stage, slug: string): Promise<number> =>
   (await here.tenancy.run(slug, () => here.tenancy.query<{ pid: number }>('select pg_backend_pid() as pid'))).rows[0]!.pid
 
-describe('on one connection, bob first and carol next:', () => {
+/** A function of the application's own that does what a statement may not. */
+const leaveBehind = `
+  create function leave_behind(name text, value text) returns text language plpgsql as $$
+    begin return set_config(name, value, false); end $$;
+  grant execute on function leave_behind(text, text) to partywall_app, partywall_tenants`
+
+describe('on one connection, or on one each, bob first and carol next:', () => {
   test('the capability is forgotten: after a statement, a failure, a transaction and its failure', async (t) => {
     const here = await stage(t, onOneConnection)
     const { tenancy } = here
@@ -31,40 +38,61 @@ describe('on one connection, bob first and carol next:', () => {
       assert.equal(rows.length, rowsPerTenant)
       assert.ok(rows.every((row) => row.title.startsWith('carol')))
     }
-    const [left] = await here.alice<{ open: number }>(
-      `select count(*)::int as open from pg_stat_activity where datname = current_database() and usename = 'partywall_app' and state <> 'idle'`,
+    const left = await here.alice(
+      `select from pg_stat_activity where datname = current_database() and application_name = 'partywall' and state <> 'idle'`,
     )
-    assert.equal(left?.open, 0)
+    assert.equal(left.length, 0)
   })
 
   test('a session that carries a capability from before costs the connection its life', async (t) => {
     const here = await stage(t, onOneConnection)
     const before = await pidAs(here, 'bob')
-    // A function of the application's own does what a statement may not.
-    await here.database.superuser.query(`
-      create function app.leave_behind(name text, value text) returns text language plpgsql as $$
-        begin return set_config(name, value, false); end $$;
-      grant execute on function app.leave_behind(text, text) to partywall_app;`)
+    await here.migrate(leaveBehind)
     const bobs = await capabilityOf(here, 'bob')
-    await here.tenancy.run('bob', () => here.tenancy.query(`select app.leave_behind('partywall.capability', $1)`, [bobs]))
+    await here.tenancy.run('bob', () => here.tenancy.query(`select leave_behind('partywall.capability', $1)`, [bobs]))
     // Carol's statement is carol's; its connection is not used again.
     const { rows } = await here.tenancy.run('carol', () =>
       here.tenancy.query<{ body: string; pid: number }>('select body, pg_backend_pid() as pid from notes'),
     )
     assert.deepEqual(new Set(rows.map((row) => row.body)), new Set(['secret of carol']))
+    if (hasOwnDatabase) {
+      // The session is bob's alone, and bob's capability is what it carries anyway. One that is nobody's is replaced.
+      assert.notEqual(rows[0]?.pid, before)
+      for (const value of ['', '00000000-0000-4000-8000-000000000000', await capabilityOf(here, 'carol')]) {
+        await here.tenancy.run('bob', () => here.tenancy.query(`select leave_behind('partywall.capability', $1)`, [value]))
+        const own = await here.tenancy.run('bob', () => here.tenancy.query<{ body: string }>('select body from notes'))
+        assert.deepEqual(new Set(own.rows.map((row) => row.body)), new Set(['secret of bob']))
+      }
+      return
+    }
     assert.equal(rows[0]?.pid, before)
     assert.notEqual(await pidAs(here, 'bob'), before)
   })
 
   test('a reported setting that was changed for the session costs the connection its life', async (t) => {
     const here = await stage(t, onOneConnection)
-    await here.database.superuser.query(`
-      create function app.leave_behind(name text, value text) returns text language plpgsql as $$
-        begin return set_config(name, value, false); end $$;
-      grant execute on function app.leave_behind(text, text) to partywall_app;`)
+    await here.migrate(leaveBehind)
     const before = await pidAs(here, 'bob')
-    await here.tenancy.run('bob', () => here.tenancy.query(`select app.leave_behind('TimeZone', 'Asia/Tokyo')`))
+    await here.tenancy.run('bob', () => here.tenancy.query(`select leave_behind('TimeZone', 'Asia/Tokyo')`))
     assert.notEqual(await pidAs(here, 'carol'), before)
+    assert.notEqual(await pidAs(here, 'bob'), before)
+  })
+
+  test('a search path that was changed for the session leads nobody anywhere', async (t) => {
+    const here = await stage(t, onOneConnection)
+    await here.migrate(leaveBehind)
+    for (const path of ['pg_catalog', `${here.carol.placement.schema}, pg_temp`, `"$user", public`]) {
+      await here.tenancy.run('bob', () => here.tenancy.query(`select leave_behind('search_path', $1)`, [path]))
+      for (const slug of ['bob', 'carol'] as const) {
+        const { rows } = await here.tenancy.run(slug, () =>
+          here.tenancy.query<{ body: string; schema: string }>('select body, current_schema() as schema from notes'),
+        )
+        assert.deepEqual(
+          new Set(rows.map((row) => `${row.body} in ${row.schema}`)),
+          new Set([`secret of ${slug} in ${here[slug].placement.schema}`]),
+        )
+      }
+    }
   })
 
   test('what would stay in the session is refused, and the connection lives on', async (t) => {
@@ -93,9 +121,10 @@ describe('on one connection, bob first and carol next:', () => {
         text,
       )
     }
-    assert.equal(await pidAs(here, 'carol'), before)
+    assert.equal(await pidAs(here, 'bob'), before)
+    assert.equal((await pidAs(here, 'carol')) === before, !hasOwnDatabase)
     const [session] = (
-      await here.tenancy.run('carol', () =>
+      await here.tenancy.run(hasOwnDatabase ? 'bob' : 'carol', () =>
         here.tenancy.query<{ cursors: number; locks: number }>(
           `select (select count(*)::int from pg_cursors where is_holdable) as cursors,
                   (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks`,
@@ -122,6 +151,7 @@ describe('on one connection, bob first and carol next:', () => {
     })
     const { rows } = await here.tenancy.run('carol', () => here.tenancy.query('select name from pg_cursors where name <> $1', ['']))
     assert.deepEqual(rows, [])
-    assert.deepEqual(here.tenancy.stats().connections, { open: 1, idle: 1 })
+    const count = hasOwnDatabase ? 2 : 1
+    assert.deepEqual(here.tenancy.stats().connections, { open: count, idle: count })
   })
 })

@@ -15,6 +15,7 @@ import {
   WrongTenantError,
 } from '../../src/errors.ts'
 import { rowsPerTenant, type Stage, stage } from '../support/cast.ts'
+import { isolation } from '../support/isolation.ts'
 
 interface Schema {
   notes: {
@@ -37,7 +38,7 @@ describe('Kysely above the wall:', () => {
   let carol: TenantContext
   const as = <T>(context: TenantContext, fn: () => Promise<T>) => scene.tenancy.scope.run(context, fn)
   const truth = async (title: string) =>
-    (await scene.alice<{ tenant_id: string }>('select tenant_id from app.notes where title = $1', [title])).map((row) => row.tenant_id)
+    (await scene.alice<{ tenant_id: string }>('select tenant_id from notes where title = $1', [title])).map((row) => row.tenant_id)
 
   before(async () => {
     scene = await stage()
@@ -47,8 +48,8 @@ describe('Kysely above the wall:', () => {
     carol = createTenantContext({ tenant: scene.carol })
     for (const tenant of [scene.bob, scene.carol]) {
       // What joins can miss, on either side.
-      await scene.alice(`insert into app.folders (tenant_id, name) values ($1, 'empty')`, [tenant.id])
-      await scene.alice(`insert into app.notes (tenant_id, title, number) values ($1, 'loose', 50)`, [tenant.id])
+      await scene.aliceIn(tenant, `insert into folders (tenant_id, name) values ($1, 'empty')`, [tenant.id])
+      await scene.aliceIn(tenant, `insert into notes (tenant_id, title, number) values ($1, 'loose', 50)`, [tenant.id])
     }
   })
   after(() => scene.tenancy.close())
@@ -306,8 +307,14 @@ describe('Kysely above the wall:', () => {
   })
 
   test('plugins, schemas and query reuse: one query object serves every tenant', async () => {
-    const query = db
-      .withSchema('app')
+    if (isolation === 'schema') {
+      // Who names a schema says where the tenant must live.
+      await assert.rejects(
+        as(bob, () => db.withSchema('app').selectFrom('notes').select('body').execute()),
+        { code: '42P01' },
+      )
+    }
+    const query = (isolation === 'schema' ? db : db.withSchema('app'))
       .selectFrom('notes')
       .select('body')
       .distinct()

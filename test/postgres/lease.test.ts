@@ -10,9 +10,10 @@ const notes = (here: Stage) => asBob(here, () => here.tenancy.query<{ title: str
 
 /** The app's backends that do something, by alice. */
 async function busyBackends(here: Stage): Promise<number> {
-  const [row] = await here.alice<{ count: number }>(
+  const [row] = await here.aliceIn<{ count: number }>(
+    here.bob,
     `select count(*)::int as count from pg_stat_activity
-      where datname = current_database() and usename = 'partywall_app' and state <> 'idle'`,
+      where datname = current_database() and application_name = 'partywall' and state <> 'idle'`,
   )
   return row!.count
 }
@@ -41,7 +42,7 @@ describe('one flush:', () => {
     await notes(here)
     await here.alice('delete from partywall.capabilities')
     await asBob(here, () => here.tenancy.query(`insert into notes (title) values ('once')`))
-    assert.deepEqual(await here.alice(`select tenant_id from app.notes where title = 'once'`), [{ tenant_id: here.bob.id }])
+    assert.deepEqual(await here.alice(`select tenant_id from notes where title = 'once'`), [{ tenant_id: here.bob.id }])
   })
 })
 
@@ -49,7 +50,7 @@ describe('prepared statements:', () => {
   test('a plan that a migration made stale is prepared anew, unseen by the caller', async (t) => {
     const here = await stage(t, { pool: { connectionsMax: 1 } })
     for (let i = 0; i < 7; i++) await notes(here)
-    await here.alice(`alter table app.notes add column colour text not null default 'red'`)
+    await here.migrate(`alter table notes add column colour text not null default 'red'`)
     for (let i = 0; i < 2; i++) {
       const { rows, fields } = await notes(here)
       assert.equal(rows.length, rowsPerTenant)
@@ -65,7 +66,7 @@ describe('prepared statements:', () => {
     const { rows } = await asBob(here, () =>
       here.tenancy.query<{ kept: number }>('select count(*)::int as kept from pg_prepared_statements'),
     )
-    // 256 of the callers', and the one or two that bind.
+    // 256 of the callers', and the one or two that bind (or ask for what is bound).
     assert.ok(rows[0]!.kept <= 259, String(rows[0]!.kept))
   })
 
@@ -187,7 +188,7 @@ describe('a statement that takes too long', () => {
     await notes(here)
     const insert = () => here.tenancy.query(`insert into notes (title) values ('never')`, [], { signal: AbortSignal.abort() })
     await assert.rejects(asBob(here, insert), { code: 'PW_ABORTED' })
-    assert.deepEqual(await here.alice(`select from app.notes where title = 'never'`), [])
+    assert.deepEqual(await here.alice(`select from notes where title = 'never'`), [])
     assert.deepEqual(here.tenancy.stats().connections, { open: 1, idle: 1 })
   })
 
@@ -228,12 +229,18 @@ describe('capabilities of a tiny life', () => {
     await here.alice('delete from partywall.capabilities')
     assert.equal((await notes(here)).rowCount, rowsPerTenant)
     // A world in which every capability is refused: issued, and gone before it is used.
-    await here.alice(`
-      create function partywall.swallow() returns trigger language plpgsql as $$ begin return null; end $$;`)
-    await here.alice('create trigger swallow before insert on partywall.capabilities for each row execute function partywall.swallow()')
+    await here.aliceIn(
+      here.bob,
+      `
+      create function partywall.swallow() returns trigger language plpgsql as $$ begin return null; end $$;`,
+    )
+    await here.aliceIn(
+      here.bob,
+      'create trigger swallow before insert on partywall.capabilities for each row execute function partywall.swallow()',
+    )
     await here.alice('delete from partywall.capabilities')
     await assert.rejects(notes(here), { code: 'PW_CAPABILITY_REFUSED', retryable: true })
-    await here.alice('drop trigger swallow on partywall.capabilities')
+    await here.aliceIn(here.bob, 'drop trigger swallow on partywall.capabilities')
     assert.equal((await notes(here)).rowCount, rowsPerTenant)
   })
 })

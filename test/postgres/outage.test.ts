@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { rowsPerTenant, type Stage, stage } from '../support/cast.ts'
+import { sharesTables } from '../support/isolation.ts'
 import { wiredStage } from '../support/wired.ts'
 
 const notes = (here: Stage) => here.tenancy.run('bob', () => here.tenancy.query('select * from notes'))
@@ -15,7 +16,7 @@ async function assertServed(here: Stage): Promise<void> {
 
 async function sleeping(here: Stage): Promise<void> {
   for (;;) {
-    const rows = await here.alice(`select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`)
+    const rows = await here.aliceIn(here.bob, `select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`)
     if (rows.length > 0) return
   }
 }
@@ -33,7 +34,8 @@ describe('a connection that breaks', () => {
       await sleeping(here)
       here.wire.cut()
       await assert.rejects(torn, { code: 'PW_CONNECTION_LOST', retryable })
-      await here.alice(
+      await here.aliceIn(
+        here.bob,
         `select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`,
       )
       await assertServed(here)
@@ -58,7 +60,7 @@ describe('a connection that breaks', () => {
       }),
     )
     await assert.rejects(torn, { code: 'PW_CONNECTION_LOST' })
-    assert.deepEqual(await here.alice(`select from app.notes where title = 'torn'`), [])
+    assert.deepEqual(await here.alice(`select from notes where title = 'torn'`), [])
     await assertServed(here)
   })
 })
@@ -70,9 +72,9 @@ describe('a server', () => {
     const torn = here.tenancy.run('bob', () => here.tenancy.query('select pg_sleep(60)'))
     torn.catch(() => {})
     await sleeping(here)
-    await here.alice(
-      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
-    )
+    const end = `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`
+    await here.aliceIn(here.bob, end)
+    if (!sharesTables) await here.aliceInCatalog(end)
     await assert.rejects(torn, (error: { code: string }) => /^PW_(CONNECTION_LOST|DATABASE_UNAVAILABLE)$/.test(error.code))
     // The control plane's connections are gone as well, and a capability may be asked for over them.
     await here.alice('delete from partywall.capabilities')
@@ -105,9 +107,9 @@ describe('a server', () => {
 
   test('that has no connections left gives a retryable error', async (t) => {
     const here = await stage(t)
-    await here.alice(`do $$ begin execute format('alter database %I connection limit 1', current_database()); end $$`)
+    await here.aliceIn(here.bob, `do $$ begin execute format('alter database %I connection limit 1', current_database()); end $$`)
     await assert.rejects(notes(here), { code: 'PW_DATABASE_UNAVAILABLE', retryable: true })
-    await here.alice(`do $$ begin execute format('alter database %I connection limit -1', current_database()); end $$`)
+    await here.aliceIn(here.bob, `do $$ begin execute format('alter database %I connection limit -1', current_database()); end $$`)
     await assertServed(here)
   })
 
@@ -143,17 +145,16 @@ describe('an error of the server’s', () => {
   ]
   test('becomes one of ours, and the connection lives', async (t) => {
     const here = await stage(t, { pool: { connectionsMax: 1 } })
-    await here.alice(`
-      create function app.fail(code text) returns integer language plpgsql as $$ begin raise exception using errcode = code, message = 'simulated'; end $$;
-      `)
-    await here.alice('grant execute on function app.fail(text) to partywall_app')
+    await here.migrate(`
+      create function fail(code text) returns integer language plpgsql as $$ begin raise exception using errcode = code, message = 'simulated'; end $$;
+      grant execute on function fail(text) to partywall_app, partywall_tenants`)
     for (const [sqlstate, code, retryable] of reported) {
-      const failing = here.tenancy.run('bob', () => here.tenancy.query('select app.fail($1)', [sqlstate]))
+      const failing = here.tenancy.run('bob', () => here.tenancy.query('select fail($1)', [sqlstate]))
       await assert.rejects(failing, { code, retryable }, sqlstate)
       await assertServed(here)
     }
     await assert.rejects(
-      here.tenancy.run('bob', () => here.tenancy.query('select app.fail($1)', ['23505'])),
+      here.tenancy.run('bob', () => here.tenancy.query('select fail($1)', ['23505'])),
       { code: '23505' },
     )
     assert.equal(here.tenancy.stats().connections.open, 1)

@@ -3,16 +3,14 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import pg from 'pg'
 import { stage } from '../support/cast.ts'
+import { Eve } from '../support/eve.ts'
 
 test('a statement prepared when there are few capabilities probes them by index', async (t) => {
-  const { database, alice, tenancy } = await stage(t)
-  await tenancy.close()
-  await alice('vacuum analyze partywall.capabilities')
-  const app = new pg.Client({ connectionString: database.urls.app })
-  await app.connect()
-  t.after(() => app.end())
+  const here = await stage(t)
+  await here.tenancy.close()
+  await here.aliceIn(here.bob, 'vacuum analyze partywall.capabilities')
+  const { client: app } = await Eve.enter(here, t)
   await app.query('set plan_cache_mode = force_generic_plan')
   for (const [name, text] of [
     ['read', 'select title from notes where id = $1'],

@@ -27,7 +27,7 @@ describe('a repository:', () => {
   const as = <T>(context: TenantContext, fn: () => Promise<T>) => scene.tenancy.scope.run(context, fn)
   const asBob = <T>(fn: () => Promise<T>) => as(bob, fn)
   const idsOf = async (context: TenantContext) =>
-    new Set((await scene.alice<{ id: string }>('select id from app.things where tenant_id = $1', [context.tenant.id])).map((row) => row.id))
+    new Set((await scene.alice<{ id: string }>('select id from things where tenant_id = $1', [context.tenant.id])).map((row) => row.id))
   const loose = () => repository as unknown as TenantRepository<Record<string, unknown>>
 
   before(async () => {
@@ -57,7 +57,7 @@ describe('a repository:', () => {
       assert.deepEqual(await repository.getById(made.id, { select: ['name'] }), { name: 'new' })
       const changed = await repository.update(made.id, { name: 'newer', size: null, data: 'text', bytes: undefined as never })
       assert.deepEqual({ ...changed, made_at: 0 }, { ...made, name: 'newer', size: null, data: 'text', double: null, made_at: 0 })
-      assert.deepEqual(await scene.alice('select tenant_id from app.things where id = $1', [made.id]), [{ tenant_id: scene.bob.id }])
+      assert.deepEqual(await scene.alice('select tenant_id from things where id = $1', [made.id]), [{ tenant_id: scene.bob.id }])
       await repository.delete(made.id)
       assert.equal(await repository.findById(made.id), undefined)
       assert.equal(await repository.exists({ id: made.id }), false)
@@ -66,7 +66,7 @@ describe('a repository:', () => {
 
   test('another tenant’s row is as absent as one that never was', async () => {
     const foreign = [...(await idsOf(carol))][0]!
-    const before = await scene.alice('select * from app.things order by id')
+    const before = await scene.alice('select * from things order by id')
     await asBob(async () => {
       for (const id of [foreign, '01900000-0000-7000-8000-000000000000']) {
         assert.equal(await repository.findById(id), undefined)
@@ -76,7 +76,7 @@ describe('a repository:', () => {
         assert.equal(await repository.count({ id }), 0)
       }
     })
-    assert.deepEqual(await scene.alice('select * from app.things order by id'), before)
+    assert.deepEqual(await scene.alice('select * from things order by id'), before)
   })
 
   test('each operator selects what it says', async () => {
@@ -118,7 +118,7 @@ describe('a repository:', () => {
       assert.deepEqual(await names({ or: [] }), [])
       assert.equal((await names({ and: [] })).length, 30)
       assert.equal(await repository.count({ size: { gt: 3 } }), sized.filter((i) => i > 3).length)
-      assert.equal(await repository.exists({ name: "'; drop table app.things; --" }), false)
+      assert.equal(await repository.exists({ name: "'; drop table things; --" }), false)
     })
   })
 
@@ -387,10 +387,10 @@ describe('a repository:', () => {
 
   test('a table that is not the app’s, not there, or not a tenant’s is refused', async () => {
     await asBob(async () => {
-      for (const table of ['nope', 'partywall.gates', 'a.b.c', '', 'x"; drop table app.things; --', 'things\0', 'countries']) {
+      for (const table of ['nope', 'partywall.gates', 'a.b.c', '', 'x"; drop table things; --', 'things\0', 'countries']) {
         await assert.rejects(scene.tenancy.repository(table).findAll(), ConfigurationError, table)
       }
-      const pairs = scene.tenancy.repository<{ a: number; b: number }>('app.pairs')
+      const pairs = scene.tenancy.repository<{ a: number; b: number }>('pairs')
       await pairs.create({ a: 1, b: 2 })
       assert.deepEqual((await pairs.findAll()).rows, [{ a: 1, b: 2 }])
       await assert.rejects(pairs.findById(1), ConfigurationError)

@@ -62,15 +62,15 @@ describe('pg.Pool and its look-alike:', () => {
   before(async () => {
     scene = await stage()
     const alone = await testDatabase()
-    await alone.superuser.query(`
-    create schema if not exists app;
-    create table app.notes (
+    const inApp = alone.superuserIn('app')
+    await inApp.query(`
+    create table notes (
       tenant_id uuid not null, id uuid not null default gen_random_uuid(), folder_id uuid, title text not null, body text not null default '',
       number integer not null default 0, created_at timestamptz not null default now(), primary key (tenant_id, id),
       constraint notes_title_key unique (tenant_id, title)
     )`)
-    const { rows } = { rows: await scene.alice('select * from app.notes where tenant_id = $1', [scene.bob.id]) }
-    await alone.superuser.query('insert into app.notes select * from jsonb_populate_recordset(null::app.notes, $1)', [JSON.stringify(rows)])
+    const { rows } = { rows: await scene.aliceIn(scene.bob, 'select * from notes where tenant_id = $1', [scene.bob.id]) }
+    await inApp.query('insert into notes select * from jsonb_populate_recordset(null::notes, $1)', [JSON.stringify(rows)])
     reference = new pg.Pool({ connectionString: alone.urls.superuser, options: '-c search_path=app,pg_temp', max: 4 })
     pool = scene.tenancy.pool()
     const context = createTenantContext({ tenant: scene.bob })

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { TenantTransaction, TransactionOptions } from '../../src/postgres/transaction.ts'
 import { rowsPerTenant, type Stage, stage } from '../support/cast.ts'
+import { hasOwnDatabase } from '../support/isolation.ts'
 
 const single = { pool: { connectionsMax: 1 } }
 
@@ -12,7 +13,7 @@ const asBob = <T>(here: Stage, fn: (tx: TenantTransaction) => Promise<T>, option
 const insert = (tx: TenantTransaction, title: string) => tx.query('insert into notes (title) values ($1)', [title])
 
 async function titles(here: Stage, like: string): Promise<readonly string[]> {
-  const rows = await here.alice<{ title: string }>('select title from app.notes where title like $1 order by title', [like])
+  const rows = await here.alice<{ title: string }>('select title from notes where title like $1 order by title', [like])
   return rows.map(({ title }) => title)
 }
 
@@ -150,7 +151,7 @@ describe('a transaction', () => {
   test('starts with a plan that a migration made stale, and is begun again', async (t) => {
     const here = await stage(t, single)
     for (let i = 0; i < 7; i++) await asBob(here, (tx) => tx.query('select * from notes'))
-    await here.alice('alter table app.notes add column colour text')
+    await here.migrate('alter table notes add column colour text')
     assert.equal((await asBob(here, (tx) => tx.query('select * from notes'))).rowCount, rowsPerTenant)
     await assertClean(here)
   })
@@ -331,17 +332,22 @@ describe('capabilities of a transaction', () => {
     const here = await stage(t, { ...single, capabilityTtlMs: 1_000 })
     const held = async () =>
       (
-        await here.alice<{ n: number }>(
+        await here.aliceIn<{ n: number }>(
+          here.bob,
           `select count(*)::int as n from partywall.capabilities where expires_at > now() + interval '2 seconds' and expires_at < 'infinity'`,
         )
       )[0]?.n
     await asBob(here, async (tx) => {
       await tx.query('select 1')
       assert.equal(await held(), 1)
-      await here.alice(`delete from partywall.capabilities where expires_at < now() + interval '2 seconds'`)
+      await here.aliceIn(here.bob, `delete from partywall.capabilities where expires_at < now() + interval '2 seconds'`)
       assert.equal((await tx.query('select * from notes')).rowCount, rowsPerTenant)
     })
-    assert.equal(await held(), 0)
+    // A login of the tenant's own may not take one back. It is given the same one again, so there are never many.
+    if (hasOwnDatabase) {
+      for (let i = 0; i < 5; i++) await asBob(here, (tx) => tx.query('select 1'))
+      assert.equal(await held(), 1)
+    } else assert.equal(await held(), 0)
     await assertClean(here)
   })
 
@@ -349,7 +355,8 @@ describe('capabilities of a transaction', () => {
     const here = await stage(t, { ...single, capabilityTtlMs: 1_000, admission: { deadlineMs: 50 } })
     const issued = async () =>
       (
-        await here.alice<{ n: number }>(
+        await here.aliceIn<{ n: number }>(
+          here.bob,
           `select count(*)::int as n from partywall.capabilities where expires_at > now() + interval '2 seconds' and expires_at < 'infinity'`,
         )
       )[0]?.n
@@ -368,6 +375,6 @@ describe('capabilities of a transaction', () => {
     assert.equal(await issued(), 1)
     free.resolve()
     await holder
-    assert.equal(await issued(), 0)
+    assert.equal(await issued(), hasOwnDatabase ? 1 : 0)
   })
 })

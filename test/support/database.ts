@@ -4,18 +4,20 @@
 import { randomBytes } from 'node:crypto'
 import { after } from 'node:test'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
-import { stopOwnServer, testServer } from './server.ts'
-import { passwords, templateName, urlFor } from './template.ts'
+import { type ServerKind, stopOwnServers, testServer } from './server.ts'
+import { passwords, templateName, urlFor, wallTemplateName } from './template.ts'
 
 export interface TestDatabase {
   readonly name: string
   readonly urls: { readonly superuser: string; readonly migrator: string; readonly gatekeeper: string; readonly app: string }
   /** Runs statements as the superuser, who sees every row: the ground truth. */
   readonly superuser: ControlPool
+  /** The same, where unqualified names mean the tables of a schema. */
+  superuserIn(schema: string): ControlPool
 }
 
 /** Whoever has a name and an end: a TestContext. */
-interface Scope {
+export interface Scope {
   readonly name?: string
   after?(fn: () => void): void
 }
@@ -23,7 +25,10 @@ interface Scope {
 interface Lent {
   readonly database: TestDatabase
   readonly server: ControlPool
+  readonly inSchemas: Map<string, ControlPool>
   readonly user: string
+  /** A role that is dropped with the database. */
+  readonly login: string | undefined
 }
 
 const lent = new Set<Lent>()
@@ -35,15 +40,41 @@ const leaks: string[] = []
  * leaves a connection open fails the file. In a `before` hook, call it without a scope: the database then lasts for the file.
  */
 export async function testDatabase(scope: Scope = {}): Promise<TestDatabase> {
+  return await lend(scope, { kind: 'catalog', template: templateName })
+}
+
+/** One with the wall alone, for tenants; the same in everything else. */
+export async function wallDatabase(
+  scope: Scope = {},
+  options: {
+    readonly kind?: ServerKind | undefined
+    /** Default: a name like any test's. */
+    readonly name?: string | undefined
+    /** A role that goes when the database has gone. */
+    readonly login?: string | undefined
+  } = {},
+): Promise<TestDatabase> {
+  return await lend(scope, { kind: 'catalog', template: wallTemplateName, ...options })
+}
+
+async function lend(
+  scope: Scope,
+  made: {
+    readonly kind?: ServerKind | undefined
+    readonly template: string
+    readonly name?: string | undefined
+    readonly login?: string | undefined
+  },
+): Promise<TestDatabase> {
   await dropFinished()
-  const { superuserUrl } = await testServer()
-  const name = `test_${randomBytes(6).toString('hex')}`
+  const { superuserUrl } = await testServer(made.kind)
+  const { template, name = `test_${randomBytes(6).toString('hex')}` } = made
   const server = new ControlPool({ connectionString: superuserUrl, applicationName: 'test-server', connectionsMax: 1 })
-  await server.query(`create database ${name} template ${templateName} strategy wal_log`)
+  await server.query(`create database ${name} template ${template} strategy wal_log`)
   // Privileges and settings of a database are not part of its files: they are copied by hand.
   await server.query(
     'update pg_catalog.pg_database set datacl = t.datacl, datdba = t.datdba from pg_catalog.pg_database t where pg_database.datname = $1 and t.datname = $2',
-    [name, templateName],
+    [name, template],
   )
   await server.query(
     `insert into pg_catalog.pg_db_role_setting (setdatabase, setrole, setconfig)
@@ -51,16 +82,24 @@ export async function testDatabase(scope: Scope = {}): Promise<TestDatabase> {
      from pg_catalog.pg_database clone, pg_catalog.pg_db_role_setting setting
      join pg_catalog.pg_database template on template.oid = setting.setdatabase
      where clone.datname = $1 and template.datname = $2`,
-    [name, templateName],
+    [name, template],
   )
   const login = (role: keyof typeof passwords) => urlFor(superuserUrl, name, { name: `partywall_${role}`, password: passwords[role] })
   const superuser = urlFor(superuserUrl, name)
+  const open = (connectionString: string): ControlPool =>
+    new ControlPool({ connectionString, applicationName: 'test-superuser', statementTimeoutMs: 60_000 })
+  const inSchemas = new Map<string, ControlPool>()
   const database: TestDatabase = {
     name,
     urls: { superuser, migrator: login('migrator'), gatekeeper: login('gatekeeper'), app: login('app') },
-    superuser: new ControlPool({ connectionString: superuser, applicationName: 'test-superuser', statementTimeoutMs: 60_000 }),
+    superuser: open(superuser),
+    superuserIn(schema) {
+      const pool = inSchemas.get(schema) ?? open(`${superuser}?options=${encodeURIComponent(`-c search_path=${schema}`)}`)
+      inSchemas.set(schema, pool)
+      return pool
+    },
   }
-  const loan: Lent = { database, server, user: scope.name ?? 'the file' }
+  const loan: Lent = { database, server, inSchemas, user: scope.name ?? 'the file', login: made.login }
   lent.add(loan)
   // Marked only: hooks run in the order in which they were registered, and the test's own, which close things, come later.
   scope.after?.(() => finished.add(loan))
@@ -70,7 +109,7 @@ export async function testDatabase(scope: Scope = {}): Promise<TestDatabase> {
 after(async () => {
   for (const loan of lent) finished.add(loan)
   await dropFinished()
-  await stopOwnServer()
+  await stopOwnServers()
   if (leaks.length > 0) throw new Error(`Connections were left open:\n${leaks.join('\n')}`)
 })
 
@@ -78,8 +117,9 @@ async function dropFinished(): Promise<void> {
   for (const loan of finished) {
     finished.delete(loan)
     lent.delete(loan)
-    const { database, server } = loan
+    const { database, server, inSchemas, login } = loan
     await database.superuser.close()
+    for (const pool of inSchemas.values()) await pool.close()
     // A backend outlives its closed socket by a moment: the drop waits for it for up to five seconds, and then fails.
     const dropped = await server.query(`drop database ${database.name}`).catch((error: Error) => error)
     if (dropped instanceof Error) {
@@ -90,6 +130,7 @@ async function dropFinished(): Promise<void> {
       leaks.push(`${loan.user}: ${open.map((row) => `${row.login} (${row.application}) ${row.query}`).join('; ') || dropped.message}`)
       await server.query(`drop database if exists ${database.name} with (force)`)
     }
+    if (login !== undefined) await server.query(`drop role if exists ${login}`)
     await server.close()
   }
 }

@@ -1,14 +1,16 @@
 // The documents service on a database of its own, served over a real socket, with two tenants and one that is suspended.
 
+import { readdir, readFile } from 'node:fs/promises'
 import type { TestContext } from 'node:test'
 import { type Application, loadApplication } from '../../src/cli/dev/application.ts'
 import type { Tenant } from '../../src/core/tenant.ts'
 import { apiKey, issueApiKey } from '../../src/identity/api-key.ts'
 import { issueToken, jwt } from '../../src/identity/jwt.ts'
-import { migrateShared } from '../../src/postgres/migrations/migrate-shared.ts'
 import { createTenancy, type Tenancy } from '../../src/tenancy.ts'
 import type { WallCheckOptions, WallParty } from '../../src/testing/wall-stage.ts'
-import { type TestDatabase, testDatabase } from './database.ts'
+import { groundFor, type Views, viewsOf } from './cast.ts'
+import type { TestDatabase } from './database.ts'
+import { hasOwnDatabase, sharesTables } from './isolation.ts'
 
 const tokens = { algorithm: 'HS256', key: Buffer.alloc(32, 7), issuer: 'https://issuer.test', audience: 'documents' } as const
 
@@ -28,7 +30,7 @@ export interface Ask {
   readonly raw?: string
 }
 
-export interface DocumentsStage {
+export interface DocumentsStage extends Views {
   readonly application: Application
   readonly database: TestDatabase
   readonly tenancy: Tenancy
@@ -44,16 +46,18 @@ export interface DocumentsStage {
 
 export async function documentsStage(t: TestContext): Promise<DocumentsStage> {
   const application = await loadApplication(new URL('../../examples/documents/src/application.ts', import.meta.url).pathname)
-  const database = await testDatabase(t)
-  await migrateShared({ admin: database.urls.migrator, directory: application.migrations })
-  const { app, gatekeeper, migrator } = database.urls
-  const tenancy = await createTenancy({ catalog: gatekeeper, database: app, admin: migrator, applicationName: 'documents' })
+  const ground = await groundFor(t)
+  const { database } = ground
+  const files = (await readdir(application.migrations)).filter((file) => file.endsWith('.sql')).sort()
+  for (const file of files) await ground.housing.migrate(await readFile(new URL(file, application.migrations), 'utf8'))
+  const tenancy = await createTenancy({ ...ground.access, applicationName: 'documents' })
+  const views = viewsOf(ground, tenancy)
   t.after(() => tenancy.close())
   const identity = [jwt(tokens), apiKey({ keys: tenancy.apiKeys, cacheTtlMs: 0 })]
   const service = await application.start({ tenancy, identity, host: '127.0.0.1', port: 0 })
   t.after(() => service.close())
   const join = async (slug: string): Promise<WallParty> => {
-    const tenant = await tenancy.tenants.create({ slug, name: slug })
+    const tenant = await views.join({ slug, name: slug })
     return {
       tenant,
       token: await tokenOf(tenant),
@@ -62,8 +66,10 @@ export async function documentsStage(t: TestContext): Promise<DocumentsStage> {
   }
   const [bob, carol, dave] = [await join('bob'), await join('carol'), await join('dave')]
   for (const { tenant } of [bob, carol, dave]) await application.seed(tenancy, tenant)
-  await tenancy.tenants.suspend('dave', { reason: 'The cast needs a suspended tenant.' })
+  await views.suspend(dave.tenant)
+  const { app, database: carols } = views.placeOf(carol.tenant)
   return {
+    ...views,
     application,
     database,
     tenancy,
@@ -76,7 +82,9 @@ export async function documentsStage(t: TestContext): Promise<DocumentsStage> {
       tenancy,
       url: service.url,
       database: app,
-      catalog: gatekeeper,
+      // Who may revoke, where carol lives.
+      catalog: hasOwnDatabase ? carols.urls.migrator : carols.urls.gatekeeper,
+      suspension: sharesTables ? undefined : { suspend: views.suspend, resume: views.resume },
       probe: application.probe,
       victim: bob,
       attacker: carol,

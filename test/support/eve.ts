@@ -1,8 +1,9 @@
-// Eve has the app's own login and writes whole statements of her own: the worst that an SQL injection can become. What she
-// may hold besides is a capability: none, or bob's.
+// Eve has the login that runs bob's statements and writes whole statements of her own: the worst that an SQL injection can become.
+// What she may hold besides is a capability: none, or bob's. Unqualified names are bob's tables to her, as in his application.
 
 import type { TestContext } from 'node:test'
 import pg from 'pg'
+import type { Tenant } from '../../src/core/tenant.ts'
 import type { Stage } from './cast.ts'
 
 /** What came of an attack. */
@@ -12,6 +13,8 @@ export interface Loot {
   /** SQLSTATE (or our code) of what stopped her. */
   readonly code: string | undefined
 }
+
+type Login = 'gatekeeper' | 'superuser' | 'migrator'
 
 export class Eve {
   readonly client: pg.Client
@@ -23,10 +26,13 @@ export class Eve {
     this.client.on('error', () => {})
   }
 
-  static async enter(stage: Stage, t?: TestContext, url = stage.database.urls.app): Promise<Eve> {
-    const eve = new Eve(url)
+  /** She comes in where bob lives, unless it is somebody else's house; with the app's login there, or one of ours. */
+  static async enter(stage: Stage, t?: TestContext, as: { readonly of?: Tenant; readonly login?: Login } = {}): Promise<Eve> {
+    const { app, database, placement } = stage.placeOf(as.of ?? stage.bob)
+    const eve = new Eve(as.login === undefined ? app : database.urls[as.login])
     await eve.client.connect()
     t?.after(() => eve.leave())
+    await eve.client.query(`set search_path = ${placement.schema}, pg_temp`)
     return eve
   }
 
@@ -68,16 +74,16 @@ export async function capabilityOf(stage: Stage, slug: string, ttlMs = 60_000): 
   return (await stage.tenancy.issueCapability(slug, { ttlMs, reason: 'The test needs one of its own.' })).handle
 }
 
-/** The truth about one tenant's rows, in one value: any change by anybody else shows. */
+/** The truth about one tenant's rows, in one value: any change by anybody else shows. They are looked for in every place. */
 export async function fingerprint(stage: Stage, tenantId: string): Promise<string> {
-  const [row] = await stage.alice<{ print: string }>(
+  const rows = await stage.alice<{ print: string | null }>(
     `select md5(string_agg(t.line, ',' order by t.line)) as print
        from (
-         select n::text as line from app.notes as n where n.tenant_id = $1
+         select n::text as line from notes as n where n.tenant_id = $1
          union all
-         select f::text from app.folders as f where f.tenant_id = $1
+         select f::text from folders as f where f.tenant_id = $1
        ) as t`,
     [tenantId],
   )
-  return row!.print
+  return rows.map(({ print }) => print ?? 'none').join()
 }

@@ -1,15 +1,19 @@
-// For `node --test --test-global-setup`: one server for all test files of a run.
+// For `node --test --test-global-setup`: one server for all test files of a run, and a second one where tenants have a server of
+// their own.
 
+import { isolation } from './isolation.ts'
 import { announce, startTestServer } from './server.ts'
 
-let stop: (() => Promise<void>) | undefined
+const stops: (() => Promise<void>)[] = []
 
 export async function globalSetup(): Promise<void> {
-  const server = await startTestServer()
-  stop = server.stop
-  announce(server)
+  for (const kind of isolation === 'server' ? (['catalog', 'second'] as const) : (['catalog'] as const)) {
+    const server = await startTestServer(kind)
+    stops.push(server.stop)
+    announce(kind, server)
+  }
 }
 
 export async function globalTeardown(): Promise<void> {
-  await stop?.()
+  for (const stop of stops) await stop()
 }

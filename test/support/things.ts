@@ -17,8 +17,7 @@ export interface Thing {
 }
 
 const table = `
-  set role partywall_owner;
-  create table app.things (
+  create table things (
     tenant_id uuid not null,
     id uuid not null default partywall.uuidv7(),
     name text not null,
@@ -34,10 +33,9 @@ const table = `
     constraint things_name_key unique (tenant_id, name),
     constraint things_size_check check (size < 1000000)
   );
-  select partywall.protect('app.things');
-  create table app.pairs (tenant_id uuid not null, a integer, b integer, primary key (tenant_id, a, b));
-  select partywall.protect('app.pairs');
-  reset role;
+  select partywall.protect('things');
+  create table pairs (tenant_id uuid not null, a integer, b integer, primary key (tenant_id, a, b));
+  select partywall.protect('pairs')
 `
 
 /** How many rows each has. */
@@ -45,7 +43,7 @@ export const thingsPerTenant = 30
 
 /** Makes the table on the stage, and gives each of the two their rows. */
 export async function thingsOn(scene: Stage): Promise<TenantRepository<Thing>> {
-  await scene.alice(table)
+  await scene.migrate(table)
   const repository = scene.tenancy.repository<Thing>('things')
   for (const tenant of [scene.bob, scene.carol]) {
     const rows = Array.from({ length: thingsPerTenant }, (_, i) => ({

@@ -1,0 +1,3 @@
+export const otherPlacements: readonly string[]
+export const ofOnePlacement: ReadonlyMap<string, string>
+export function placementTests(cwd?: string): readonly string[]
