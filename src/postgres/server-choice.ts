@@ -10,6 +10,8 @@ export interface ServerWish {
   readonly region: string
   /** Labels that the server must have, with these values. */
   readonly labels?: Readonly<Record<string, Json>> | undefined
+  /** This server and no other. */
+  readonly server?: string | undefined
   /** A schema, a database, or the whole server. */
   readonly for: 'schema' | 'database' | 'server'
 }
@@ -18,8 +20,8 @@ export interface ServerWish {
 const tenantsMaxAssumed = 1_000
 
 /**
- * The least loaded server that fits, by its share of `tenants_max`. Servers with the label `dedicated: true` are for whole
- * tenants alone. Stock counts as taken.
+ * The least loaded server that fits, by its share of `tenants_max`. Servers with the label `dedicated: true`, and those with a
+ * `tenants_max` of 1, are for whole tenants alone. Stock counts as taken.
  *
  * @param options `lock`: inside the caller's transaction, and over the migrator's login: until it ends nobody else is given the
  * last place. Without it the answer is a hint.
@@ -39,7 +41,8 @@ export async function chooseServer(
         where s.region = $1
           and s.state = 'active'
           and s.labels @> $2
-          and (s.labels @> '{"dedicated": true}') = ($3 = 'server')
+          and (s.labels @> '{"dedicated": true}' or coalesce(s.tenants_max = 1, false)) = ($3 = 'server')
+          and ($5::text is null or s.name = $5::text)
           and ($3 = 'server' or s.provisioned is null)
      ) as s
       where case $3
@@ -49,7 +52,7 @@ export async function chooseServer(
             end
       order by case $3 when 'schema' then s.tenants::float8 else s."ownDatabases"::float8 / coalesce(s."tenantsMax", $4) end, s.tenants, s.name
       limit 1`,
-    [wish.region, JSON.stringify(wish.labels ?? {}), wish.for, tenantsMaxAssumed],
+    [wish.region, JSON.stringify(wish.labels ?? {}), wish.for, tenantsMaxAssumed, wish.server],
   )
   if (found !== undefined) return found
   const [any] = await control.query(`select s.name from partywall.servers as s where s.region = $1 and s.state <> 'retired' limit 1`, [
@@ -57,7 +60,8 @@ export async function chooseServer(
   ])
   const details = { ...wish }
   if (any === undefined) throw new RegionMismatchError(`No server is in the region ${wish.region}. Add one there first.`, { details })
-  throw new CapacityError(`No server in ${wish.region} has room for a ${wish.for}. Add one, or raise tenants_max.`, { details })
+  const where = wish.server === undefined ? `No server in ${wish.region}` : `The server ${wish.server} is not one that`
+  throw new CapacityError(`${where} has room for a ${wish.for}. Add one, or raise tenants_max.`, { details })
 }
 
 /** One chooser at a time, to the end of its transaction: what it has counted must not change before it has inserted. */

@@ -5,6 +5,7 @@ import type { PlaceOptions } from '../../core/placement-adapter.ts'
 import type { TenantId } from '../../core/tenant.ts'
 import { CapacityError, RegionMismatchError } from '../../errors.ts'
 import type { ControlConnection } from '../control-pool.ts'
+import { chooseServer as chooseLeastLoaded } from '../server-choice.ts'
 
 /** Who is to be placed; without an id, whoever comes later. */
 export interface Newcomer {
@@ -61,22 +62,8 @@ export async function chooseSharedDatabase(
  */
 export async function chooseServer(catalog: ControlConnection, { region }: Newcomer, { server }: PlaceOptions): Promise<string> {
   await assertRegion(catalog, region, server)
-  const [found] = await catalog.query<{ name: string }>(
-    `select s.name
-       from partywall.servers as s
-      cross join lateral (select count(*) as tenants from partywall.databases as d where d.server_name = s.name and d.holds = 'tenant') as held
-      where s.state = 'active' and s.region = $1
-        and ($2::text is null or s.name = $2::text)
-        and s.tenants_max is distinct from 1
-        and held.tenants < coalesce(s.tenants_max, 2147483647)
-      order by held.tenants, s.name
-      limit 1`,
-    [region, server],
-  )
-  if (found !== undefined) return found.name
-  throw new CapacityError(
-    `${server === undefined ? `No server in the region ${region}` : `The server ${server}`} has no room for another database, or takes none. Add a server, or raise tenants_max.`,
-  )
+  const found = await chooseLeastLoaded(catalog, { region, server, for: 'database' }, { lock: true })
+  return found.name
 }
 
 /**
