@@ -27,6 +27,9 @@ export interface SecretStore {
 const namePattern = /^[a-z0-9][a-z0-9_-]{0,62}(\/[a-z0-9][a-z0-9_-]{0,62}){0,7}$/
 const prefixPattern = /^([a-z0-9][a-z0-9_-]{0,62}\/){0,7}([a-z0-9][a-z0-9_-]{0,62})?$/
 
+/** Longest name, in characters: the shortest that a store takes is 512, with its own folder before it. */
+export const secretNameLengthMax = 255
+
 /** Longest secret, in characters. */
 export const secretLengthMax = 16_384
 
@@ -36,13 +39,13 @@ export const secretLengthMax = 16_384
 export function checkedSecretName(name: string): string {
   if (isSecretName(name)) return name
   throw new InvalidInputError(
-    'Not the name of a secret. Write one to eight segments of a-z, 0-9, - and _ with slashes between, as in "server/eu-1/app".',
+    `Not the name of a secret. Write one to eight segments of a-z, 0-9, - and _ with slashes between, as in "server/eu-1/app"; at most ${secretNameLengthMax} characters.`,
   )
 }
 
 /** Could a secret have this name? */
 export function isSecretName(name: string): boolean {
-  return typeof name === 'string' && namePattern.test(name)
+  return typeof name === 'string' && name.length <= secretNameLengthMax && namePattern.test(name)
 }
 
 /** @throws {InvalidInputError} for a text with which no name of a secret can begin. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
-import { type SecretStore, secretLengthMax } from '../../src/core/secret-store.ts'
+import { type SecretStore, secretLengthMax, secretNameLengthMax } from '../../src/core/secret-store.ts'
 import { InvalidInputError, SecretStoreError } from '../../src/errors.ts'
 
 /** Makes a store in which these secrets are, put there by others. */
@@ -42,6 +42,7 @@ export const hostileNames: readonly string[] = [
   'constructor.name',
   'x'.repeat(64),
   'a/b/c/d/e/f/g/h/i',
+  Array.from({ length: 8 }, () => 'x'.repeat(32)).join('/'),
 ]
 
 const here = {
@@ -148,7 +149,8 @@ export function secretWritingConformance(name: string, make: MakeSecretStore): v
   })
 
   promise('the longest names are kept, and many of them are listed', async (store) => {
-    const longest = Array.from({ length: 8 }, (_, index) => `${index}`.padEnd(63, 'x')).join('/')
+    const longest = Array.from({ length: 8 }, (_, index) => `${index}`.padEnd(index === 0 ? 63 : 26, 'x')).join('/')
+    assert.ok(longest.length > 250 && longest.length <= secretNameLengthMax)
     await store.put(longest, 'x')
     assert.equal(await store.get(longest), 'x')
     const many = Array.from({ length: 120 }, (_, index) => `tenant/t${String(index).padStart(3, '0')}/login`)

@@ -53,7 +53,7 @@ function callsOn(secrets: Map<string, string>): Readonly<Record<string, Call>> {
     },
     CreateSecret: ({ Name, SecretString }, violation) => {
       checkValue(SecretString, violation)
-      if (!namePattern.test(String(Name)) || /-\w{6}$/.test(String(Name))) violation(`name ${Name}`)
+      if (!namePattern.test(String(Name))) violation(`name ${Name}`)
       if (secrets.has(String(Name))) return refusal('ResourceExistsException')
       secrets.set(String(Name), String(SecretString))
       return json(200, { Name })
