@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -157,10 +157,20 @@ test('deleting leaves nothing behind: no draft of a killed process, no directory
   assert.deepEqual(await readdir(directory), [])
 })
 
-test('a put that is cut short leaves the old secret whole', async (t) => {
+test('whoever is reading when a secret is replaced reads the old one whole', async (t) => {
   const { directory, store } = await place(t)
   await store.put('a', 'old')
-  // A directory of the draft's name cannot be foreseen, so the disk is made to refuse: the file's place is taken by a directory.
+  const reader = await open(join(directory, 'a.secret'))
+  t.after(() => reader.close())
+  await store.put('a', 'new and longer')
+  assert.equal(await reader.readFile('utf8'), 'old')
+  assert.deepEqual(await readdir(directory), ['a.secret'])
+})
+
+test('what is no file, where a secret should be, is left as it is and refused', async (t) => {
+  const { directory, store } = await place(t)
+  await store.put('a', 'old')
+  // A directory is where the file should be.
   await mkdir(join(directory, 'b.secret'), { mode: 0o700 })
   await assert.rejects(store.put('b', 'x'), SecretStoreError)
   assert.deepEqual((await readdir(directory)).sort(), ['a.secret', 'b.secret'])
