@@ -161,11 +161,6 @@ describe('on one connection, or on one each, bob first and carol next:', () => {
         })
       }
     }
-    // The session itself is nobody's: what it says of itself outside of a bind is what it was born with.
-    await here.migrate(`create function born() returns text language sql as $$ select reset_val from pg_settings where name = 'search_path' $$;
-      grant execute on function born() to partywall_app, partywall_tenants`)
-    const { rows } = await tenancy.run('bob', () => tenancy.query('select born()'))
-    assert.deepEqual(rows, [{ born: 'app, pg_temp' }])
   })
 
   test('an open stream that is dropped leaves no portal and no transaction', async (t) => {
