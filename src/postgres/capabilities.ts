@@ -233,7 +233,9 @@ export class Capabilities {
   }
 
   /** Life is counted from before the question, so that we never believe in a capability longer than the database does. */
-  #accept(tenantId: TenantId, row: IssuedRow | undefined, asked: number, ttlMs: number): Capability {
+  #accept(tenantId: TenantId, answer: IssuedRow | undefined, asked: number, ttlMs: number): Capability {
+    // A login of one tenant's own is given that tenant's, whoever is asked for: in the wrong database that would be the wrong tenant.
+    const row = answer?.tenant_id === tenantId ? answer : undefined
     if (row?.capability) {
       const left = row.ttl_ms === undefined ? ttlMs : Number(row.ttl_ms)
       return {

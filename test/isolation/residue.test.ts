@@ -144,6 +144,25 @@ describe('on one connection, or on one each, bob first and carol next:', () => {
     assert.equal(await timeout(3_600_000), '30s')
   })
 
+  test('where sessions are a pooler’s (prepare: false), all is bound for one transaction, also in a database of one’s own', async (t) => {
+    const here = await stage(t, { pool: { connectionsMax: 1, prepare: false } })
+    const { tenancy } = here
+    for (let turn = 0; turn < 4; turn++) {
+      for (const slug of ['bob', 'carol']) {
+        const own = (rows: readonly { title: string }[]) => {
+          assert.equal(rows.length, rowsPerTenant)
+          assert.ok(rows.every(({ title }) => title.startsWith(slug)))
+        }
+        const text = 'select title from notes'
+        await tenancy.run(slug, async () => {
+          own((await tenancy.query<{ title: string }>(text, [], { timeoutMs: 5_000 })).rows)
+          own((await tenancy.transaction((tx) => tx.query<{ title: string }>(text))).rows)
+          own(await Array.fromAsync(tenancy.stream<{ title: string }>(text, [], { batchSize: 2 })))
+        })
+      }
+    }
+  })
+
   test('an open stream that is dropped leaves no portal and no transaction', async (t) => {
     const here = await stage(t, onOneConnection)
     await here.tenancy.run('bob', async () => {

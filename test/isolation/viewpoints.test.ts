@@ -25,6 +25,23 @@ describe('as bob, and then as carol:', () => {
     }
   })
 
+  test('a name means what is in the tenant’s schema, and is found nowhere else', async (t) => {
+    const here = await stage(t)
+    const path = `select current_setting('search_path') as path`
+    await here.alice(
+      'create table if not exists public.strays (); grant usage on schema public to public; grant select on public.strays to public',
+    )
+    for (const slug of ['bob', 'carol'] as const) {
+      await here.tenancy.run(slug, async () => {
+        const expected = [{ path: `${here[slug].placement.schema}, pg_temp` }]
+        assert.deepEqual((await here.tenancy.query(path)).rows, expected)
+        assert.deepEqual((await here.tenancy.transaction((tx) => tx.query(path))).rows, expected)
+        assert.deepEqual((await here.tenancy.query(path, [], { timeoutMs: 5_000 })).rows, expected)
+        await assert.rejects(here.tenancy.query('select from strays'), { code: '42P01' })
+      })
+    }
+  })
+
   test('a blind UPDATE and a blind DELETE, without WHERE or RETURNING, touch one’s own rows alone', async (t) => {
     const here = await stage(t)
     const truth = await fingerprint(here, here.carol.id)

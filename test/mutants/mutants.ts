@@ -1,6 +1,8 @@
 // The walls, one by one, as they would be missing. Each mutant is an edit of the source (or more, where another wall stands before
 // it), and the tests that must then turn red.
 
+import type { Isolation } from '../../src/core/placement.ts'
+
 /** `from` occurs exactly once in the file. */
 export interface Edit {
   readonly file: string
@@ -11,6 +13,8 @@ export interface Edit {
 export interface Mutant {
   readonly name: string
   readonly edits: readonly Edit[]
+  /** In which placement its tests run. Default: pooled. */
+  readonly placement?: Isolation
   /** Each of these must turn red. */
   readonly red: readonly string[]
 }
@@ -31,7 +35,7 @@ const gateOpen: Edit = {
 const bound = `              and c.expires_at > statement_timestamp()
               and c.is_readable
 `
-const grants = 'grant select on partywall.bound, partywall.bound_for_writing to partywall_app;'
+const grants = 'grant select on partywall.bound, partywall.bound_for_writing to partywall_app, partywall_tenants;'
 const twin = (command: string): string => `create policy partywall_wall_${command} on %s as restrictive`
 const readPolicy =
   "execute format('create policy partywall_tenant on %s as permissive for all to public using (%s) with check (%s)', here, reads, reads);"
@@ -110,8 +114,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/postgres/sql/catalog/0002-catalog.sql',
-        from: "case new.status when 'active' then 'open' else 'suspended' end",
-        to: "'open'",
+        from: "when new.status = 'active' then 'open' else 'suspended' end",
+        to: "else 'open' end",
       },
     ],
     red: [isolation('gates')],
@@ -247,7 +251,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'partitions may be named',
-    edits: [{ file: protect, from: "execute format('revoke all on %s from public, partywall_app', partywall.table_name(child));", to: '' }],
+    edits: [
+      {
+        file: protect,
+        from: "execute format('revoke all on %s from public, partywall_app, partywall_tenants', partywall.table_name(child));",
+        to: '',
+      },
+    ],
     red: [isolation('side-doors')],
   },
 
@@ -257,7 +267,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: lease,
-        from: 'capability.bindMessage ??= bindAndExecute(name, [capability.handle])',
+        from: 'capability.bindMessage ??= bindAndExecute(name, values)',
         to: "capability.bindMessage ??= bindAndExecute(name, [''])",
       },
     ],
@@ -300,7 +310,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/postgres/connection.ts',
-        from: '    this.#break(reason)\n    this.#client.connection.stream.destroy()',
+        from: '    this.#break(reason)\n    // The server closes its end when its process is gone: until then the connection counts. A server that is silent is cut.\n    this.#client.connection.stream.end()',
         to: '    void reason',
       },
     ],
