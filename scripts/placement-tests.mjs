@@ -17,6 +17,8 @@ const sensitive = [
 export const ofOnePlacement = new Map([
   ['test/bench/soak.test.ts', 'It tries the load generator, whose target is the pooled demonstration.'],
   ['test/cli/cli.test.ts', 'The verbs speak to the catalog.'],
+  ['test/cli/server.test.ts', 'The verbs speak of servers, whoever lives there.'],
+  ['test/postgres/operations.test.ts', 'It goes through the placements itself.'],
   ['test/core/plans.test.ts', 'Features and weights are read from the catalog.'],
   ['test/full/pgbouncer.test.ts', 'Two tenants share one server connection, which only those of one login can.'],
   ['test/isolation/existing-application.test.ts', 'An application that exists is put behind the wall in its own shared tables.'],

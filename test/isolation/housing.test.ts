@@ -24,7 +24,7 @@ function placementsOf(t: TestContext, here: Stage): Placements {
   const reader = new ControlPool({ connectionString: urls.gatekeeper, applicationName: 'test-reader' })
   const store = {
     get: async (name: string) => secrets.get(name) ?? (await here.access.secrets?.get(name)),
-    set: async () => {},
+    put: async () => {},
     delete: async () => {},
   }
   const connections = new FleetConnections({ reader, admin: urls.migrator, secrets: store })
