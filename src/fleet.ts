@@ -24,7 +24,7 @@ import { PostgresCatalog } from './postgres/catalog.ts'
 import { CatalogPurgeStore } from './postgres/catalog-purge-store.ts'
 import { ControlPool } from './postgres/control-pool.ts'
 import { FleetConnections } from './postgres/fleet-connections.ts'
-import { applyMigrations } from './postgres/migrations/apply-migrations.ts'
+import { type AppliedMigration, applyMigrations } from './postgres/migrations/apply-migrations.ts'
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
 import { PostgresOperationJournal } from './postgres/operation-journal.ts'
 import { OwnedServers } from './postgres/owned-servers.ts'
@@ -72,6 +72,7 @@ interface Parts {
   readonly auditTrail: AuditTrail
   readonly migrations: MigrationSet
   readonly connections: FleetConnections
+  readonly secrets: SecretStore
   readonly reader: ControlPool
   readonly writer: ControlPool
 }
@@ -87,7 +88,9 @@ export class Fleet {
   readonly auditTrail: AuditTrail
   readonly migrations: MigrationSet
   readonly connections: FleetConnections
-  readonly #reader: ControlPool
+  /** The gatekeeper's connections to the catalog. */
+  readonly reader: ControlPool
+  readonly secrets: SecretStore
   readonly #writer: ControlPool
 
   /** @internal */
@@ -100,16 +103,18 @@ export class Fleet {
     this.auditTrail = parts.auditTrail
     this.migrations = parts.migrations
     this.connections = parts.connections
-    this.#reader = parts.reader
+    this.reader = parts.reader
+    this.secrets = parts.secrets
     this.#writer = parts.writer
   }
 
   /** Brings the shared tables of the catalog's own database to the newest migration. */
-  async migrateMain(): Promise<void> {
+  async migrateMain(): Promise<readonly AppliedMigration[]> {
     const { database: name } = mainPlacement
-    await this.connections.asMigrator(name, async (control) => {
-      await applyMigrations(control, sharedSchema, this.migrations)
+    return await this.connections.asMigrator(name, async (control) => {
+      const applied = await applyMigrations(control, sharedSchema, this.migrations)
       await control.query('update partywall.databases as d set version = $2 where d.name = $1', [name, this.migrations.newest])
+      return applied
     })
   }
 
@@ -117,7 +122,7 @@ export class Fleet {
   async close(): Promise<void> {
     await this.tenants.close()
     await this.connections.close()
-    await this.#reader.close()
+    await this.reader.close()
     await this.#writer.close()
   }
 }
@@ -183,7 +188,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     auditTrail,
     clock,
   })
-  return new Fleet({ tenants, servers, placements, catalog, apiKeys, auditTrail, migrations, connections, reader, writer })
+  return new Fleet({ tenants, servers, placements, catalog, apiKeys, auditTrail, migrations, connections, secrets, reader, writer })
 }
 
 /** The operation of a server is the tenant's being there: it is begun once, whatever asks for it. */

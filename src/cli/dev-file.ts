@@ -20,6 +20,8 @@ export interface DevFile {
     readonly port: number
     readonly name: string
   }
+  /** Directory of the secret store: what opens the other servers and the tenants' own databases. */
+  readonly secrets: string
   /** The process that serves. */
   readonly pid: number
 }

@@ -61,7 +61,7 @@ export class FleetConnections {
    * @throws {DatabaseUnavailableError} when it cannot be reached.
    */
   async asMigrator<T>(database: string, fn: (control: ControlPool) => Promise<T>): Promise<T> {
-    return await this.#lend(`migrator ${database}`, () => this.#migratorUrl(database), fn)
+    return await this.#lend(`migrator ${database}`, () => this.migratorUrl(database), fn)
   }
 
   /**
@@ -134,7 +134,8 @@ export class FleetConnections {
     this.#closing.add(closing)
   }
 
-  async #migratorUrl(name: string): Promise<string> {
+  /** The URL of the migrator's login to a database, by its name in the catalog. */
+  async migratorUrl(name: string): Promise<string> {
     // Where the catalog is, the settings know best: what the catalog says of itself may be from before it was restored elsewhere.
     if (name === 'main') return this.#options.admin
     const row = await findDatabase(this.#options.reader, name)

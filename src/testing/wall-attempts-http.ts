@@ -49,11 +49,12 @@ export const httpReads: readonly WallAttempt[] = [
     name: 'a token that names another tenant, with a good signature of another token',
     run: (stage) => forged(stage, { alg: 'HS256' }, () => stage.options.attacker.token.split('.')[2] ?? ''),
   },
-  { name: 'an API key with one character changed', run: alteredKey },
-  { name: 'be served while suspended, by token', run: (stage) => suspended(stage, stage.options.suspended, {}) },
+  { name: 'an API key with one character changed', isOfAttacker: true, run: alteredKey },
+  { name: 'be served while suspended, by token', isOfAttacker: true, run: (stage) => suspended(stage, stage.suspended, {}) },
   {
     name: 'be served while suspended, by API key',
-    run: (stage) => suspended(stage, undefined, { 'x-api-key': stage.options.suspended.apiKey }),
+    isOfAttacker: true,
+    run: (stage) => suspended(stage, undefined, { 'x-api-key': stage.suspended.apiKey }),
   },
   { name: '(control) lose sight of one’s own item', run: ownIsThere },
 ]

@@ -13,6 +13,7 @@ import { noCapability, type WallOutcome, type WallStage } from './wall-stage.ts'
 const refusals = ['42501', '22P02', 'PW001', 'PW002', 'PW003', 'PW004', 'PW005', 'PW007']
 const divisionByZero = '22012'
 const undefinedTable = '42P01'
+const undefinedSchema = '3F000'
 const duplicateKey = '23505'
 const expiryPollMs = 50
 const expiryPollsMax = 100
@@ -24,14 +25,25 @@ const victimId = (stage: WallStage) => stage.options.victim.tenant.id
 /** Each leaves nothing behind: what it ran is rolled back. */
 export const sqlAttempts: readonly WallAttempt[] = [
   { name: '(control) lose sight of one’s own rows', run: ownRow },
-  refused('read with no capability at all', (stage) => stage.attack(`select * from ${table(stage)}`, [], noCapability)),
-  refused('read with a capability that was guessed', (stage) => stage.attack(`select * from ${table(stage)}`, [], randomUUID())),
+  ofAttacker(refused('read with no capability at all', (stage) => stage.attack(`select * from ${table(stage)}`, [], noCapability))),
+  ofAttacker(
+    refused('read with a capability that was guessed', (stage) => stage.attack(`select * from ${table(stage)}`, [], randomUUID())),
+  ),
   refused("read with another tenant's id for a capability", (stage) => stage.attack(`select * from ${table(stage)}`, [], victimId(stage))),
   unseen('read all rows, with no condition', (stage) => stage.attack(`select * from ${table(stage)}`)),
   unseen('read by the id of the row', (stage) => stage.attack(`select * from ${table(stage)} where id = $1`, [stage.itemId])),
   unseen("read where the tenant is another's", (stage) =>
     stage.attack(`select * from ${table(stage)} where tenant_id = $1`, [victimId(stage)]),
   ),
+  {
+    name: "read another tenant's table by its full name",
+    async run(stage) {
+      const got = await stage.attack(`select * from ${stage.options.victim.tenant.placement.schema}.${table(stage)}`)
+      if ('rows' in got) return foreignRows(stage, got.rows)
+      // In a database of its own the attacker has no other tenant's schema to name.
+      return got.sqlstate === undefinedTable || got.sqlstate === undefinedSchema ? undefined : refusal(got)
+    },
+  },
   unseen('rewrite the bound tenant in the statement itself', (stage) =>
     stage.attack(`select d.*, set_config('partywall.capability', $1, true) from ${table(stage)} as d`, [victimId(stage)]),
   ),
@@ -51,29 +63,43 @@ export const sqlAttempts: readonly WallAttempt[] = [
       [victimId(stage)],
     ),
   ),
-  refused('switch row-level security off for the session', (stage) =>
-    stage.attack(['set local row_security = off', `select * from ${table(stage)}`]),
+  ofAttacker(
+    refused('switch row-level security off for the session', (stage) =>
+      stage.attack(['set local row_security = off', `select * from ${table(stage)}`]),
+    ),
   ),
-  refused('become the owner of the tables', (stage) => stage.attack(['set local role partywall_owner', `select * from ${table(stage)}`])),
-  refused('switch row-level security off for the table', (stage) => stage.attack(`alter table ${table(stage)} disable row level security`)),
-  refused('drop a policy', (stage) => stage.attack(`drop policy partywall_tenant on ${table(stage)}`)),
-  refused('make a function with more rights', (stage) =>
-    stage.attack(`create function app.peek() returns bigint language sql security definer as 'select 1::bigint'`),
+  ofAttacker(
+    refused('become the owner of the tables', (stage) => stage.attack(['set local role partywall_owner', `select * from ${table(stage)}`])),
   ),
-  refused('run SQL text through query_to_xml', (stage) =>
-    stage.attack(`select query_to_xml($1, true, true, '')::text`, [`select * from ${table(stage)}`]),
+  ofAttacker(
+    refused('switch row-level security off for the table', (stage) =>
+      stage.attack(`alter table ${table(stage)} disable row level security`),
+    ),
   ),
-  refused('read the capabilities of others', (stage) => stage.attack('select * from partywall.capabilities')),
-  refused('read the gates', (stage) => stage.attack('select * from partywall.gates')),
-  withheld('read the catalog of tenants', (stage) => stage.attack('select * from partywall.tenants')),
-  withheld('read the API keys', (stage) => stage.attack('select * from partywall.api_keys')),
+  ofAttacker(refused('drop a policy', (stage) => stage.attack(`drop policy partywall_tenant on ${table(stage)}`))),
+  ofAttacker(
+    refused('make a function with more rights', (stage) =>
+      stage.attack(`create function app.peek() returns bigint language sql security definer as 'select 1::bigint'`),
+    ),
+  ),
+  ofAttacker(
+    refused('run SQL text through query_to_xml', (stage) =>
+      stage.attack(`select query_to_xml($1, true, true, '')::text`, [`select * from ${table(stage)}`]),
+    ),
+  ),
+  ofAttacker(refused('read the capabilities of others', (stage) => stage.attack('select * from partywall.capabilities'))),
+  ofAttacker(refused('read the gates', (stage) => stage.attack('select * from partywall.gates'))),
+  ofAttacker(withheld('read the catalog of tenants', (stage) => stage.attack('select * from partywall.tenants'))),
+  ofAttacker(withheld('read the API keys', (stage) => stage.attack('select * from partywall.api_keys'))),
   refused('issue a capability for another tenant', (stage) =>
     stage.attack(`select * from partywall.issue(array[$1]::uuid[], interval '1 minute', 'attacker')`, [victimId(stage)]),
   ),
-  refused('open the gate of a suspended tenant', (stage) =>
-    stage.attack(`select partywall.set_gate($1, 'open')`, [stage.options.suspended.tenant.id]),
+  ofAttacker(
+    refused('open the gate of a suspended tenant', (stage) =>
+      stage.attack(`select partywall.set_gate($1, 'open')`, [stage.suspended.tenant.id]),
+    ),
   ),
-  refused('read what other sessions run', (stage) => stage.attack('select query from pg_catalog.pg_stat_get_activity(null)')),
+  ofAttacker(refused('read what other sessions run', (stage) => stage.attack('select query from pg_catalog.pg_stat_get_activity(null)'))),
   unseen('read the statistics of the column', (stage) =>
     stage.attack('select most_common_vals::text, histogram_bounds::text from pg_catalog.pg_stats where tablename = $1', [table(stage)]),
   ),
@@ -94,12 +120,19 @@ export const sqlAttempts: readonly WallAttempt[] = [
   ),
   { name: 'learn from a duplicate key which ids another tenant has', run: keyProbe },
   { name: 'leave a capability in the session for the next tenant', run: sessionResidue },
-  refused('bind the capability of a suspended tenant', (stage) =>
-    stage.attack(`select * from ${table(stage)}`, [], stage.suspendedCapability),
+  ofAttacker(
+    refused('bind the capability of a suspended tenant', (stage) =>
+      stage.attack(`select * from ${table(stage)}`, [], stage.suspendedCapability),
+    ),
   ),
-  { name: 'bind a capability that was revoked', run: revoked },
-  { name: 'bind a capability that has expired', run: expired },
+  { name: 'bind a capability that was revoked', isOfAttacker: true, run: revoked },
+  { name: 'bind a capability that has expired', isOfAttacker: true, run: expired },
 ]
+
+/** One that says nothing of the victim. */
+function ofAttacker(attempt: WallAttempt): WallAttempt {
+  return { ...attempt, isOfAttacker: true }
+}
 
 /** An attempt that the database must refuse with an error. */
 function refused(name: string, attack: (stage: WallStage) => Promise<WallOutcome>): WallAttempt {

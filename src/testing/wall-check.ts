@@ -9,6 +9,8 @@ import { type WallCheckOptions, WallStage } from './wall-stage.ts'
 export interface WallAttempt {
   /** What is tried, in words. */
   readonly name: string
+  /** It says nothing of the victim: to try it once for each attacker is enough. */
+  readonly isOfAttacker?: true | undefined
   /** @returns undefined when it was refused; else what was got. Throws when it could not be tried. */
   run(stage: WallStage): Promise<string | undefined>
 }
@@ -29,17 +31,18 @@ export interface WallReport {
 }
 
 /**
- * Tries everything, one after another.
+ * Tries everything, one after another; for another pair of the same attacker only what depends on the victim.
  *
  * @throws when the stage cannot be set: no database, no service, or a tenant that cannot even write its own rows.
  */
 export async function checkWall(options: WallCheckOptions): Promise<WallReport> {
   const stage = await WallStage.set(options)
   try {
+    const wanted = ({ isOfAttacker }: WallAttempt): boolean => options.suspended !== undefined || isOfAttacker === undefined
     const attempts: WallResult[] = []
-    for (const attempt of httpReads) attempts.push(await tryOne(stage, 'HTTP', attempt))
-    for (const attempt of sqlAttempts) attempts.push(await tryOne(stage, 'SQL', attempt))
-    for (const attempt of httpWrites) attempts.push(await tryOne(stage, 'HTTP', attempt))
+    for (const attempt of httpReads.filter(wanted)) attempts.push(await tryOne(stage, 'HTTP', attempt))
+    for (const attempt of sqlAttempts.filter(wanted)) attempts.push(await tryOne(stage, 'SQL', attempt))
+    for (const attempt of httpWrites.filter(wanted)) attempts.push(await tryOne(stage, 'HTTP', attempt))
     return { attempts, held: attempts.every(({ outcome }) => outcome === 'refused') }
   } finally {
     await stage.strike()

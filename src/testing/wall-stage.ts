@@ -41,8 +41,8 @@ export interface WallCheckOptions {
   readonly probe: WallProbe
   readonly attacker: WallParty
   readonly victim: WallParty
-  /** Resumed for a moment, and suspended in the end. */
-  readonly suspended: WallParty
+  /** Resumed for a moment, and suspended in the end. Without it, what the attacker can try against no victim in particular is left out. */
+  readonly suspended?: WallParty | undefined
 }
 
 /** An answer over HTTP. */
@@ -93,6 +93,13 @@ export class WallStage {
     return this.#itemId
   }
 
+  /** Whoever is suspended. Attempts that ask for it are left out where there is nobody. */
+  get suspended(): WallParty {
+    const { suspended } = this.options
+    if (suspended === undefined) throw new InternalError('Nobody is suspended on this stage.')
+    return suspended
+  }
+
   /** The attacker's item. */
   get ownItemId(): string {
     return this.#ownItemId
@@ -115,10 +122,12 @@ export class WallStage {
       const { tenancy, attacker, victim, suspended } = options
       stage.#expiring = await stage.issue(attacker, 1_000)
       stage.#capability = await stage.issue(attacker, 300_000)
-      const { suspend, resume } = options.suspension ?? suspensionBy(tenancy)
-      await resume(suspended.tenant)
-      stage.#suspendedCapability = await stage.issue(suspended, 300_000)
-      await suspend(suspended.tenant)
+      if (suspended !== undefined) {
+        const { suspend, resume } = options.suspension ?? suspensionBy(tenancy)
+        await resume(suspended.tenant)
+        stage.#suspendedCapability = await stage.issue(suspended, 300_000)
+        await suspend(suspended.tenant)
+      }
       stage.#itemId = await stage.#create(victim, stage.mark)
       stage.#ownItemId = await stage.#create(attacker, stage.ownMark)
       return stage

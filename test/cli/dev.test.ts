@@ -26,12 +26,17 @@ test('dev serves after the self-check, says where in a private file, keeps its d
   const first = await startDevEnvironment({ application, directory, settings })
   const kept = await first.description
   try {
-    assert.ok(first.wall.held)
+    assert.equal(first.wall.length, 12)
+    assert.ok(first.wall.every(({ attempts }) => attempts.length > 30 && attempts.every(({ outcome }) => outcome === 'refused')))
+    assert.deepEqual(
+      first.tenants.map(({ tenant }) => tenant.placement.isolation),
+      ['pooled', 'schema', 'database', 'server'],
+    )
     const file = JSON.parse(await readFile(join(directory, 'dev.json'), 'utf8'))
     assert.deepEqual(file, kept)
     assert.deepEqual(
       file.tenants.map((tenant: { slug: string }) => tenant.slug),
-      ['acme', 'globex', 'initech'],
+      ['acme', 'globex', 'initech', 'umbrella'],
     )
     for (const name of ['dev.json', 'secrets.json']) assert.equal((await stat(join(directory, name))).mode & 0o777, 0o600, name)
     for (const { token, apiKey, id } of file.tenants) {

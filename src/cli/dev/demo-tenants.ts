@@ -1,7 +1,7 @@
 // The tenants of the demonstration: made when they are missing, filled when they are empty, each with an API key and a token.
 
-import type { Tenant, TenantId } from '../../core/tenant.ts'
-import { TenantExistsError } from '../../errors.ts'
+import { parseTenantSlug, type Tenant, type TenantId } from '../../core/tenant.ts'
+import type { Fleet } from '../../fleet.ts'
 import { issueApiKey } from '../../identity/api-key.ts'
 import { issueToken } from '../../identity/jwt.ts'
 import type { Tenancy } from '../../tenancy.ts'
@@ -16,9 +16,10 @@ export interface DemoTenant {
 }
 
 const demo = [
-  { slug: 'acme', name: 'Acme Corporation', plan: 'enterprise' },
+  { slug: 'acme', name: 'Acme Corporation', plan: 'free' },
   { slug: 'globex', name: 'Globex', plan: 'team' },
-  { slug: 'initech', name: 'Initech', plan: 'free' },
+  { slug: 'initech', name: 'Initech', plan: 'business' },
+  { slug: 'umbrella', name: 'Umbrella', plan: 'enterprise' },
 ] as const
 
 /** Suspended but for a moment at each start: the self-check needs one. */
@@ -30,12 +31,14 @@ const tokenLifeSec = 12 * 3_600
 /** The demo tenants, active and filled; and the one for the self-check. */
 export async function openDemoTenants(options: {
   readonly tenancy: Tenancy
+  readonly fleet: Fleet
   readonly application: Application
   readonly secrets: Secrets
+  readonly report: (line: string) => void
 }): Promise<{ readonly shown: readonly DemoTenant[]; readonly drill: DemoTenant; readonly apiKeys: Readonly<Record<string, string>> }> {
-  const { tenancy, application, secrets } = options
+  const { tenancy, fleet, application, secrets, report } = options
   const open = async (wanted: { readonly slug: string; readonly name: string; readonly plan: string }): Promise<DemoTenant> => {
-    const tenant = await openTenant(tenancy, wanted)
+    const tenant = await openTenant(fleet, wanted, report)
     await application.seed(tenancy, tenant)
     return {
       tenant,
@@ -51,14 +54,20 @@ export async function openDemoTenants(options: {
 }
 
 async function openTenant(
-  tenancy: Tenancy,
+  { catalog, tenants }: Fleet,
   wanted: { readonly slug: string; readonly name: string; readonly plan: string },
+  report: (line: string) => void,
 ): Promise<Tenant> {
-  const found = await tenancy.tenants.create(wanted).catch(async (error: unknown) => {
-    if (!(error instanceof TenantExistsError)) throw error
-    return await tenancy.tenants.resume(wanted.slug, { reason: 'partywall dev starts with its demo tenants active.' })
-  })
-  return found
+  const lookup = { kind: 'slug', slug: parseTenantSlug(wanted.slug) } as const
+  const found = await catalog.find(lookup)
+  if (found === undefined) {
+    await tenants.onboard(wanted)
+    const made = (await catalog.find(lookup))!
+    report(`Onboarded ${made.slug}, plan ${made.plan}: ${made.placement.isolation}`)
+    return made
+  }
+  if (found.status === 'suspended') await tenants.resume(found.id, { reason: 'partywall dev starts with its demo tenants active.' })
+  return (await catalog.find(lookup))!
 }
 
 async function demoToken(options: {

@@ -1,23 +1,26 @@
-// Everything that `partywall dev` runs, in the order of opening: database server, partywall, migrations, tenants, self-check,
-// the service. What opens also closes, in the opposite order, also when a later step fails.
+// Everything that `partywall dev` runs, in the order of opening: database servers, partywall, the fleet, migrations, tenants,
+// self-check, the service. What opens also closes, in the opposite order, also when a later step fails.
 
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { PartywallConfig } from '../../config.ts'
 import type { IdentityProvider } from '../../core/identity.ts'
-import { WallBreachedError } from '../../errors.ts'
+import type { Plan } from '../../core/plans.ts'
+import type { SecretStore } from '../../core/secret-store.ts'
+import { type Fleet, openFleet } from '../../fleet.ts'
 import { apiKey } from '../../identity/api-key.ts'
 import { jwt } from '../../identity/jwt.ts'
 import { databaseUrl, ensureDatabase } from '../../postgres/database.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../postgres/embedded.ts'
 import { installPartywall } from '../../postgres/install.ts'
 import { logins } from '../../postgres/installation.ts'
-import { migrateShared } from '../../postgres/migrations/migrate-shared.ts'
+import { type EmbeddedProvisioner, embedded } from '../../provisioners/embedded.ts'
+import { fileSecrets } from '../../secrets/file.ts'
 import { createTenancy, type Tenancy } from '../../tenancy.ts'
-import { checkWall, type WallReport } from '../../testing/wall-check.ts'
 import { type DevFile, removeDevFile, writeDevFile } from '../dev-file.ts'
 import type { Application } from './application.ts'
 import { type DemoTenant, issuer, openDemoTenants } from './demo-tenants.ts'
 import { keepSecrets, openSecrets, type Secrets } from './secrets.ts'
+import { assertUnbreached, tryWall, type WallPair } from './wall-pairs.ts'
 
 export interface DevOptions {
   readonly application: Application
@@ -38,13 +41,18 @@ export interface DevOptions {
 export interface DevEnvironment {
   readonly description: DevFile
   readonly tenants: readonly DemoTenant[]
-  readonly wall: WallReport
+  readonly wall: readonly WallPair[]
   /** Stops serving, closes the database and removes dev.json. */
   close(): Promise<void>
 }
 
-/** Weights of the demo's plans in the queue before the pool. */
-const plans = { enterprise: { weight: 4 }, team: { weight: 2 }, free: { weight: 1 } } as const
+/** The demo's plans: each has a placement of its own. */
+const demoPlans: Readonly<Record<string, Plan>> = {
+  free: { weight: 1 },
+  team: { weight: 2, placement: 'schema' },
+  business: { weight: 3, placement: 'database', features: { sso: true } },
+  enterprise: { weight: 4, placement: 'server', features: { sso: true, audit: true } },
+}
 
 /**
  * Brings all of it up.
@@ -64,19 +72,28 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
     closers.push(() => server.stop())
     report(`PostgreSQL ${server.version} runs on port ${server.port}; its data are in ${server.dataDirectory}`)
     const secrets = await openSecrets(directory)
-    const urls = await openDatabase(server, application, secrets, report)
+    const urls = await openDatabase(server, application, secrets)
+    const plans = { ...demoPlans, ...options.plans }
+    const store = fileSecrets({ directory: join(directory, 'secrets') })
+    await store.put('server/main/admin', urls.superuser)
+    const servers = embedded({ directory: join(directory, 'servers'), settings: options.settings })
+    closers.push(() => servers.stop())
+    const fleet = await openDevFleet({ application, urls, plans, store, servers, report })
+    closers.push(() => fleet.close())
     const tenancy = await createTenancy({
       catalog: urls.gatekeeper,
       database: urls.app,
       admin: urls.admin,
-      plans: { ...plans, ...options.plans },
+      secrets: store,
+      plans,
       applicationName: application.name,
     })
     closers.push(() => tenancy.close())
-    const { shown, drill, apiKeys } = await openDemoTenants({ tenancy, application, secrets })
+    const { shown, drill, apiKeys } = await openDemoTenants({ tenancy, fleet, application, secrets, report })
     await keepSecrets(directory, { ...secrets, apiKeys })
     const identity = identities(tenancy, application, secrets)
-    const wall = await tryWall({ application, tenancy, identity, urls, shown, drill })
+    report('Every tenant tries to be every other one …')
+    const wall = await tryWall({ application, tenancy, fleet, identity, urls, shown, drill })
     assertUnbreached(wall)
     const service = await application.start({ tenancy, identity, host, port })
     closers.push(() => service.close())
@@ -85,6 +102,7 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
       url: service.url,
       tenants: shown.map(({ tenant, token, apiKey: key }) => ({ slug: tenant.slug, id: tenant.id, token, apiKey: key })),
       database: { app, admin, gatekeeper, host: server.host, port: server.port, name: application.name },
+      secrets: join(directory, 'secrets'),
       pid: process.pid,
     }
     await writeDevFile(directory, description)
@@ -103,61 +121,48 @@ interface Urls {
   readonly gatekeeper: string
 }
 
-async function openDatabase(
-  server: EmbeddedServer,
-  application: Application,
-  secrets: Secrets,
-  report: (line: string) => void,
-): Promise<Urls> {
+async function openDatabase(server: EmbeddedServer, application: Application, secrets: Secrets): Promise<Urls> {
   const superuser = await ensureDatabase({ superuserUrl: server.superuserUrl, name: application.name })
   await installPartywall({ connectionString: superuser, passwords: secrets.passwords })
   const login = (name: keyof typeof logins) => databaseUrl(superuser, { login: { name: logins[name], password: secrets.passwords[name] } })
-  const urls = { superuser, app: login('app'), admin: login('migrator'), gatekeeper: login('gatekeeper') }
-  const applied = await migrateShared({ admin: urls.admin, directory: application.migrations })
-  report(applied.length === 0 ? 'The database is up to date' : `Migrated: ${applied.map(({ file }) => file).join(', ')}`)
-  return urls
+  return { superuser, app: login('app'), admin: login('migrator'), gatekeeper: login('gatekeeper') }
+}
+
+/** The fleet of the demonstration: this server, a database for schemas on it, and a server for each tenant who wants its own. */
+async function openDevFleet(parts: {
+  readonly application: Application
+  readonly urls: Urls
+  readonly plans: Readonly<Record<string, Plan>>
+  readonly store: SecretStore
+  readonly servers: EmbeddedProvisioner
+  readonly report: (line: string) => void
+}): Promise<Fleet> {
+  const { application, urls, plans, store, servers, report } = parts
+  const fleet = await openFleet({
+    catalog: urls.gatekeeper,
+    admin: urls.admin,
+    secrets: store,
+    plans,
+    migrations: application.migrations,
+    provisioner: () => servers,
+    applicationName: application.name,
+  })
+  try {
+    const own = await fleet.catalog.list({ isolation: 'server', limit: 1_000 })
+    await servers.start(own.tenants.map(({ id }) => id))
+    const applied = await fleet.migrateMain()
+    report(applied.length === 0 ? 'The shared tables are up to date' : `Migrated: ${applied.map(({ file }) => file).join(', ')}`)
+    await fleet.placements.schemaDatabases.create({ server: 'main', name: `${application.name.replaceAll('-', '_')}_schemas` })
+    // What a killed run left half-made.
+    await fleet.tenants.resumeAll()
+    return fleet
+  } catch (error) {
+    await fleet.close()
+    throw error
+  }
 }
 
 function identities(tenancy: Tenancy, application: Application, secrets: Secrets): readonly IdentityProvider[] {
   const key = Buffer.from(secrets.tokenKey, 'base64url')
   return [jwt({ algorithm: 'HS256', key, issuer, audience: application.name }), apiKey({ keys: tenancy.apiKeys })]
-}
-
-/** On a port of its own that nobody knows: the service is announced when the wall has held. */
-async function tryWall(parts: {
-  readonly application: Application
-  readonly tenancy: Tenancy
-  readonly identity: readonly IdentityProvider[]
-  readonly urls: Urls
-  readonly shown: readonly DemoTenant[]
-  readonly drill: DemoTenant
-}): Promise<WallReport> {
-  const { application, tenancy, identity, urls, shown, drill } = parts
-  const [victim, attacker] = shown as readonly [DemoTenant, DemoTenant]
-  const trial = await application.start({ tenancy, identity, host: '127.0.0.1', port: 0 })
-  try {
-    const { app, gatekeeper } = urls
-    return await checkWall({
-      tenancy,
-      url: trial.url,
-      database: app,
-      catalog: gatekeeper,
-      probe: application.probe,
-      attacker,
-      victim,
-      suspended: drill,
-    })
-  } finally {
-    await trial.close()
-  }
-}
-
-function assertUnbreached(wall: WallReport): void {
-  const bad = wall.attempts.filter((attempt) => attempt.outcome !== 'refused')
-  if (bad.length === 0) return
-  const list = bad.map(({ door, name, outcome, detail }) => `  ${outcome === 'leaked' ? 'LEAKED' : outcome} ${door} ${name}: ${detail}`)
-  throw new WallBreachedError(
-    `Refusing to serve: ${bad.length} of ${wall.attempts.length} attempts to cross the wall were not refused.\n${list.join('\n')}`,
-    { details: { attempts: bad } },
-  )
 }

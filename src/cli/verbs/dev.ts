@@ -10,7 +10,7 @@ const directoryDefault = '.partywall'
 
 export const dev = verb({
   summary: 'Run an application with an embedded PostgreSQL and demo tenants',
-  details: `An embedded PostgreSQL, partywall, the application's migrations, three demo tenants, a self-check that really tries to cross the wall, and the service. Everything is kept in ${directoryDefault}/ between runs; delete it to start afresh. Ctrl-C stops it. While it runs, ${directoryDefault}/dev.json says where everything is.`,
+  details: `An embedded PostgreSQL, partywall, the application's migrations, four demo tenants (in shared tables, in a schema, a database and on a server of their own), a self-check that really tries to cross the wall, and the service. Everything is kept in ${directoryDefault}/ between runs; delete it to start afresh. Ctrl-C stops it. While it runs, ${directoryDefault}/dev.json says where everything is.`,
   flags: {
     app: {
       kind: 'text',
@@ -47,23 +47,26 @@ export const dev = verb({
 function greeting({ description, tenants, wall }: DevEnvironment, collection: string): readonly string[] {
   const { url } = description
   const [first, second] = tenants
-  const attempts = wall.attempts.map(
-    ({ door, name, outcome }) => `  ${outcome === 'refused' ? 'refused' : 'LEAKED '}  ${door.padEnd(4)}  ${name}`,
-  )
-  const refused = wall.attempts.filter(({ outcome }) => outcome === 'refused').length
+  const attempts = wall.flatMap((pair) => pair.attempts)
+  const refused = attempts.filter(({ outcome }) => outcome === 'refused').length
   return [
     '',
-    'The wall, tried just now over HTTP and in SQL:',
-    ...attempts,
-    `  ${refused} of ${wall.attempts.length} attempts refused, ${wall.attempts.length - refused} leaked.`,
+    'The wall, tried just now over HTTP and in SQL, by every tenant at every other one:',
+    ...wall.map((pair) => `  ${pair.attacker.padEnd(10)} at ${pair.victim.padEnd(10)} ${held(pair.attempts)}`),
+    `  ${refused} of ${attempts.length} attempts refused, ${attempts.length - refused} leaked.`,
     '',
-    ...tenants.map(({ tenant, token }) => `${tenant.slug} (${tenant.plan})\n  ${token}`),
+    ...tenants.map(({ tenant, token }) => `${tenant.slug} (${tenant.plan}: ${tenant.placement.isolation})\n  ${token}`),
     '',
-    'Try:',
+    'Try, with any of them:',
     `  curl ${url}${collection} -H 'authorization: Bearer ${first?.token}'`,
     `  curl ${url}${collection} -H 'x-api-key: ${second?.apiKey}' -H 'content-type: application/json' -d '{"title":"Hello"}'`,
     `  curl ${url}${collection} -H 'authorization: Bearer ${first?.token}' -H 'x-tenant-id: ${second?.tenant.slug}'   # 404: not yours`,
     '',
     `Serving on ${url}. Ctrl-C stops.`,
   ]
+}
+
+function held(attempts: DevEnvironment['wall'][number]['attempts']): string {
+  const refused = attempts.filter(({ outcome }) => outcome === 'refused').length
+  return `${refused === attempts.length ? 'refused' : 'LEAKED '}  ${refused} of ${attempts.length}`
 }
