@@ -120,6 +120,13 @@ describe('a fleet', () => {
     }
   })
 
+  test('refuses to change by the catalog alone what is in another database', async () => {
+    await assert.rejects(tenancy.tenants.update('globex', { keys: { bigint: '7' } }), { code: 'PW_OPERATION_REQUIRED' })
+    await assert.rejects(tenancy.tenants.suspend('initech', { reason: 'Not this way.' }), { code: 'PW_OPERATION_REQUIRED' })
+    const { placement } = await tenancy.tenants.get('initech')
+    await assert.rejects(tenancy.tenants.update('acme', { placement } as object), { code: 'PW_INVALID_INPUT' })
+  })
+
   test('suspends a tenant at once, wherever it lives, and lets it in again', async () => {
     for (const { slug } of cast) {
       await fleet.tenants.suspend(slug, { reason: 'The invoice is open.' })

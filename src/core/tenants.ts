@@ -35,7 +35,7 @@ export interface CreateTenantInput {
 }
 
 /** What may be changed. Absent means unchanged. */
-export interface UpdateTenantInput extends Omit<TenantPatch, 'slug'> {
+export interface UpdateTenantInput extends Omit<TenantPatch, 'slug' | 'placement'> {
   readonly slug?: string | undefined
 }
 
@@ -102,11 +102,19 @@ export class Tenants {
     return tenant
   }
 
-  /** Changes a tenant. @throws {TenantNotFoundError} {@link TenantExistsError} {@link StaleTenantError} */
+  /**
+   * Changes a tenant.
+   *
+   * @throws {TenantNotFoundError} {@link TenantExistsError} {@link StaleTenantError} {@link RegionMismatchError}
+   * @throws {OperationRequiredError} when it is given a key, and lives in another database than the catalog's.
+   */
   async update(ref: TenantRef, input: UpdateTenantInput, ifEpoch?: number): Promise<Tenant> {
     const { slug, ...rest } = input
     const patch: TenantPatch = slug === undefined ? rest : { ...rest, slug: parseTenantSlug(slug) }
-    const tenant = await this.#catalog.update(await this.#idOf(ref), patch, ifEpoch)
+    if ('placement' in patch) throw new InvalidInputError('placement says where the rows are: it changes with them, and not by itself.')
+    const id = await this.#idOf(ref)
+    if (patch.keys !== undefined) assertKeysReachTheGate(await this.#catalog.find({ kind: 'id', id }))
+    const tenant = await this.#catalog.update(id, patch, ifEpoch)
     this.#directory.invalidate(tenant.id)
     return tenant
   }
@@ -174,6 +182,14 @@ export class Tenants {
     if (tenant === undefined) throw new TenantNotFoundError(`There is no tenant ${ref}.`)
     return tenant.id
   }
+}
+
+/** Policies read a tenant's keys from its gate, which follows the catalog in the catalog's own database alone. */
+function assertKeysReachTheGate(tenant: Tenant | undefined): void {
+  if (tenant === undefined || tenant.placement.database === mainPlacement.database) return
+  throw new OperationRequiredError(
+    `Tenant ${tenant.id} lives in the database ${tenant.placement.database}, whose gate has its keys: they are given at its onboarding.`,
+  )
 }
 
 /** In the catalog's own database the gate follows the status in one transaction. Everywhere else it takes an operation. */
