@@ -20,6 +20,10 @@ export interface DevFile {
     readonly port: number
     readonly name: string
   }
+  /** Directory of its secrets, as files; absent when it keeps none that a command could need. */
+  readonly secrets?: string | undefined
+  /** Directory of the application's migrations. */
+  readonly migrations?: string | undefined
   /** The process that serves. */
   readonly pid: number
 }
