@@ -116,7 +116,8 @@ function checkStockIsolation(value: unknown, path: string): void {
 function having(...methods: readonly string[]): Check {
   return (value, path) => {
     const missing = methods.filter((name) => typeof (value as Readonly<Record<string, unknown>> | null)?.[name] !== 'function')
-    if (missing.length > 0) throw new ConfigurationError(`${path} must be an object with ${methods.join(', ')}; ${missing.join(', ')} is missing.`)
+    if (missing.length > 0)
+      throw new ConfigurationError(`${path} must be an object with ${methods.join(', ')}; ${missing.join(', ')} is missing.`)
   }
 }
 

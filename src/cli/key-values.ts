@@ -23,6 +23,8 @@ function json(flag: string, name: string, text: string): Json {
   try {
     return JSON.parse(text) as Json
   } catch (cause) {
-    throw new ConfigurationError(`${flag} ${name}: ${JSON.stringify(text)} is not JSON. Write 20, true, or '"a text"' in quotes.`, { cause })
+    throw new ConfigurationError(`${flag} ${name}: ${JSON.stringify(text)} is not JSON. Write 20, true, or '"a text"' in quotes.`, {
+      cause,
+    })
   }
 }
