@@ -10,9 +10,13 @@ export function tellServer({ output, terminal }: { readonly output: Output; read
   const { server, facts, findings } = report
   const { name, region, state, labels, tenantsMax } = server
   const told = { name, region, state, labels, tenantsMax: tenantsMax ?? 'any' }
-  if (output.isJson) return output.record({ ...told, tenantsMax, facts, findings })
-  output.record({ ...told, ...(facts !== undefined && { version: facts.version, encrypted: facts.isEncrypted, walLevel: facts.walLevel }) })
-  for (const finding of findings) terminal.note(findingText(finding))
+  if (output.isJson) output.record({ ...told, tenantsMax, facts, findings })
+  else
+    output.record({
+      ...told,
+      ...(facts !== undefined && { version: facts.version, encrypted: facts.isEncrypted, walLevel: facts.walLevel }),
+    })
+  if (!output.isJson) for (const finding of findings) terminal.note(findingText(finding))
 }
 
 function findingText({ rule, severity, problem, fix }: ServerFinding): string {
