@@ -1,7 +1,10 @@
 // partywall.config.ts: what the command line knows of an application. The service itself takes its options where it is made.
 
 import { type Plan, Plans } from './core/plans.ts'
+import type { SecretStore } from './core/secret-store.ts'
 import { ConfigurationError } from './errors.ts'
+import type { FleetOptions } from './fleet.ts'
+import type { StockTarget } from './operations/keeper.ts'
 
 /** The content of `partywall.config.ts`. */
 export interface PartywallConfig {
@@ -9,6 +12,18 @@ export interface PartywallConfig {
   readonly migrations?: string | undefined
   /** By the plan's name. */
   readonly plans?: Readonly<Record<string, Plan>> | undefined
+  /** Where passwords and keys are kept. Default: files in PARTYWALL_SECRETS_DIR, or else the environment. */
+  readonly secrets?: SecretStore | undefined
+  /** What every new tenant starts with. */
+  readonly seeds?: FleetOptions['seeds']
+  /** The application's own part in a tenant's life. */
+  readonly hooks?: FleetOptions['hooks']
+  /** What else holds something of a tenant, and is purged with it. */
+  readonly stores?: FleetOptions['stores']
+  /** Makes servers for tenants who want one of their own. Default: those that are registered with the label `dedicated`. */
+  readonly provisioner?: FleetOptions['provisioner']
+  /** Places that are to wait for new tenants: `partywall stock fill` and `partywall operation watch` make them. */
+  readonly stock?: readonly StockTarget[] | undefined
 }
 
 /**
@@ -17,9 +32,11 @@ export interface PartywallConfig {
  * @example
  * ```ts
  * import { defineConfig } from 'partywall'
+ * import { fileSecrets } from 'partywall/secrets'
  *
  * export default defineConfig({
  *   migrations: 'migrations',
+ *   secrets: fileSecrets({ directory: '/etc/app/secrets' }),
  *   plans: { team: { weight: 2 }, enterprise: { weight: 4, placement: 'database', features: { sso: true } } },
  * })
  * ```
@@ -31,7 +48,22 @@ export function defineConfig(config: PartywallConfig): PartywallConfig {
 type Check = (value: unknown, path: string) => void
 
 /** A key that the type has and these have not does not compile, and the other way round. */
-const configChecks = { migrations: checkText, plans: checkPlans } satisfies Record<keyof PartywallConfig, Check>
+const configChecks = {
+  migrations: checkText,
+  plans: checkPlans,
+  secrets: having('get', 'put', 'delete', 'list'),
+  seeds: checkSeeds,
+  hooks: (value, path) => checkKeys(value, path, hookChecks),
+  stores: listOf(having('plan', 'purge', 'verify')),
+  provisioner: checkFunction,
+  stock: listOf((value, path) => checkKeys(value, path, stockChecks, Object.keys(stockChecks))),
+} satisfies Record<keyof PartywallConfig, Check>
+const hookChecks = { beforeOpen: checkFunction, admin: checkFunction, onboarded: checkFunction } satisfies Record<
+  keyof NonNullable<FleetOptions['hooks']>,
+  Check
+>
+/** The count is judged by the stock itself. */
+const stockChecks = { isolation: checkStockIsolation, region: checkText, count: () => {} } satisfies Record<keyof StockTarget, Check>
 /** Weights and placements are judged by the plans themselves. */
 const planChecks = { weight: () => {}, placement: () => {}, features: checkObject } satisfies Record<keyof Plan, Check>
 
@@ -45,8 +77,10 @@ export function readConfig(value: unknown, file: string): PartywallConfig {
   return value as PartywallConfig
 }
 
-function checkKeys(value: unknown, path: string, checks: Readonly<Record<string, Check>>): void {
+function checkKeys(value: unknown, path: string, checks: Readonly<Record<string, Check>>, required: readonly string[] = []): void {
   checkObject(value, path)
+  const missing = required.find((key) => (value as Record<string, unknown>)[key] === undefined)
+  if (missing !== undefined) throw new ConfigurationError(`${path} has no ${missing}.`)
   for (const [key, given] of Object.entries(value as object)) {
     const check = Object.hasOwn(checks, key) ? checks[key] : undefined
     if (check === undefined) {
@@ -60,6 +94,42 @@ function checkPlans(value: unknown, path: string): void {
   checkObject(value, path)
   for (const [name, plan] of Object.entries(value as object)) checkKeys(plan, `${path}.${name}`, planChecks)
   new Plans(value as Readonly<Record<string, Plan>>)
+}
+
+function checkSeeds(value: unknown, path: string): void {
+  listOf((seed, at) => {
+    checkObject(seed, at)
+    const { name, run, sql } = seed as Readonly<Record<string, unknown>>
+    if (typeof name !== 'string' || !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) {
+      throw new ConfigurationError(`${at}.name must be a word of lower-case letters, digits and dashes.`)
+    }
+    const isSql = Array.isArray(sql) && sql.every((statement) => typeof statement === 'string')
+    if ((typeof run === 'function') === isSql) throw new ConfigurationError(`${at} must have either sql, a list of statements, or run.`)
+  })(value, path)
+}
+
+function checkStockIsolation(value: unknown, path: string): void {
+  if (value === 'schema' || value === 'database') return
+  throw new ConfigurationError(`${path} is ${JSON.stringify(value)}; it may be schema or database: only those are made in advance.`)
+}
+
+function having(...methods: readonly string[]): Check {
+  return (value, path) => {
+    const missing = methods.filter((name) => typeof (value as Readonly<Record<string, unknown>> | null)?.[name] !== 'function')
+    if (missing.length > 0)
+      throw new ConfigurationError(`${path} must be an object with ${methods.join(', ')}; ${missing.join(', ')} is missing.`)
+  }
+}
+
+function listOf(check: Check): Check {
+  return (value, path) => {
+    if (!Array.isArray(value)) throw new ConfigurationError(`${path} must be a list.`)
+    for (const [at, item] of value.entries()) check(item, `${path}[${at}]`)
+  }
+}
+
+function checkFunction(value: unknown, path: string): void {
+  if (typeof value !== 'function') throw new ConfigurationError(`${path} must be a function.`)
 }
 
 function checkObject(value: unknown, path: string): void {

@@ -14,6 +14,7 @@ import type { TenantId } from './core/tenant.ts'
 import { CapacityError } from './errors.ts'
 import { issueApiKey } from './identity/api-key.ts'
 import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
+import { type KeepOptions, keep } from './operations/keeper.ts'
 import { Operations } from './operations/operations.ts'
 import type { PurgeStore } from './operations/purge-store.ts'
 import { secretPurgeStore } from './operations/secret-purge-store.ts'
@@ -92,6 +93,8 @@ export class Fleet {
   readonly reader: ControlPool
   readonly secrets: SecretStore
   readonly #writer: ControlPool
+  readonly #closing = new AbortController()
+  readonly #keeping = new Set<Promise<void>>()
 
   /** @internal */
   constructor(parts: Parts) {
@@ -118,8 +121,36 @@ export class Fleet {
     })
   }
 
+  /** The newest migration of those shared tables, as the catalog has it; undefined before the first. */
+  async mainVersion(): Promise<string | undefined> {
+    const { database: name } = mainPlacement
+    const [row] = await this.#reader.query<{ version: string | null }>('select d.version from partywall.databases as d where d.name = $1', [
+      name,
+    ])
+    return row?.version ?? undefined
+  }
+
+  /**
+   * Goes on with what was left undone (killed processes, times of grace that are over) and keeps the stock full, in rounds, until
+   * the signal fires or the fleet is closed. One process of an installation should do it; more of them share the work.
+   *
+   * @throws {InvalidInputError} when `everyMs` is out of bounds. A round that fails is told to `onRound`, and is no end.
+   */
+  async keep(options: KeepOptions = {}): Promise<void> {
+    const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])]
+    const { tenants: operations, placements } = this
+    const keeping = keep(
+      { operations, fillStock: (request) => placements.stock.fill(request) },
+      { ...options, signal: AbortSignal.any(signals) },
+    )
+    this.#keeping.add(keeping)
+    await keeping.finally(() => this.#keeping.delete(keeping))
+  }
+
   /** Ends after the present steps; what is left undone is resumed by whoever comes next. */
   async close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.allSettled([...this.#keeping])
     await this.tenants.close()
     await this.connections.close()
     await this.reader.close()

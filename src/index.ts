@@ -1,5 +1,5 @@
 // The public API, by name. Doors for frameworks and identities have entries of their own: partywall/fastify, partywall/identity,
-// partywall/provisioners.
+// partywall/provisioners, and so have secret stores: partywall/secrets.
 
 export { defineConfig, type PartywallConfig } from './config.ts'
 export type { Actor } from './core/actor.ts'
@@ -13,7 +13,9 @@ export { customDomain, type HintReader, header, path, subdomain, type TenantHint
 export type { Identity, IdentityProvider } from './core/identity.ts'
 export { MemoryAuditTrail } from './core/memory-audit-trail.ts'
 export type { Isolation, Placement } from './core/placement.ts'
+export type { GateState, PlacedTenant, PlacementAdapter, PlacementFacts, PlacementFinding, PurgeCount } from './core/placement-adapter.ts'
 export type { Plan } from './core/plans.ts'
+export type { SecretStore } from './core/secret-store.ts'
 export {
   type Json,
   parseTenantId,
@@ -100,10 +102,31 @@ export {
   WallBreachedError,
   WrongTenantError,
 } from './errors.ts'
+export { Fleet, type FleetOptions, openFleet } from './fleet.ts'
+export { certificateKeySet } from './operations/certificate-key.ts'
+export type { PlanComparison } from './operations/change-plan.ts'
+export type { Operation, OperationId, OperationListOptions, OperationProblem, OperationState, StepRecord } from './operations/journal.ts'
+export type { KeepOptions, KeptRound, StockTarget } from './operations/keeper.ts'
+export type { PlannedStep } from './operations/operation.ts'
+export type { OperationEvent, OperationListener } from './operations/operation-event.ts'
+export type { OffboardOptions, OnboardTenant, OperationKind, OperationReport, Operations, VerbOptions } from './operations/operations.ts'
+export {
+  type CertifiedStore,
+  type PurgeCertificate,
+  type SignedCertificate,
+  verifyCertificate,
+} from './operations/purge-certificate.ts'
+export type { PurgeOptions, PurgeStore } from './operations/purge-store.ts'
+export type { Resumed, ResumeOptions } from './operations/runner.ts'
+export type { Seed, SeedScope, TenantAdmin, TenantHooks } from './operations/tenant-life.ts'
 export type { BootFinding, ProtectedTable } from './postgres/boot-gate.ts'
 export type { Capability } from './postgres/capabilities.ts'
 export { type InstallOptions, installPartywall } from './postgres/install.ts'
 export type { QueryOptions, Statement } from './postgres/lease.ts'
+export type { MigrationFile, MigrationModule, MigrationSet, MigrationStep } from './postgres/migrations/migration-set.ts'
+export type { Placements } from './postgres/placements/placements.ts'
+export type { SchemaDatabaseOptions, SchemaDatabases, SharedDatabase } from './postgres/placements/schema-databases.ts'
+export type { Stock, StockRequest } from './postgres/placements/stock.ts'
 export type { TableFinding } from './postgres/protect.ts'
 export type { ReplicaBounds } from './postgres/replicas.ts'
 export type { FindOptions, FoundRows, RepositoryOptions, TenantRepository } from './postgres/repository.ts'

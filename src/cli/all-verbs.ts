@@ -5,13 +5,19 @@ import { group } from './verb.ts'
 /** What stands behind `partywall`. */
 export const allVerbs = group({
   summary: 'Tenant isolation on PostgreSQL',
-  examples: ['partywall init', 'partywall tenant create acme --plan team', 'partywall help tenant suspend'],
+  examples: ['partywall init', 'partywall tenant onboard acme --plan team', 'partywall help tenant suspend'],
   verbs: {
     dev: async () => (await import('./verbs/dev.ts')).dev,
     init: async () => (await import('./verbs/init.ts')).init,
     token: async () => (await import('./verbs/token.ts')).token,
     tenant: async () => (await import('./verbs/tenant.ts')).tenant,
+    operation: async () => (await import('./verbs/operation.ts')).operation,
     server: async () => (await import('./verbs/server.ts')).server,
+    database: async () => (await import('./verbs/database.ts')).database,
+    stock: async () => (await import('./verbs/stock.ts')).stock,
+    residency: async () => (await import('./verbs/residency.ts')).residency,
+    certificate: async () => (await import('./verbs/certificate.ts')).certificate,
+    'verify-certificate': async () => (await import('./verbs/verify-certificate.ts')).verifyCertificateVerb,
     apikey: async () => (await import('./verbs/apikey.ts')).apikey,
     completions: async () => (await import('./verbs/completions.ts')).completions,
   },

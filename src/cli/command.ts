@@ -112,7 +112,10 @@ function optionOf(name: string, flag: Flag): Option {
       option.argParser(notBlank)
       break
     case 'list':
-      return option.argParser((given: string, before: readonly string[] | undefined) => [...(before ?? []), ...listed(given)])
+      return option.argParser((given: string, before: readonly string[] | undefined) => [
+        ...(before ?? []),
+        ...(flag.isWhole === true ? [notBlank(given)] : listed(given)),
+      ])
     case 'choice':
       option.choices(flag.of)
       break

@@ -9,13 +9,13 @@ import { parseTenantRef, type Tenant } from '../core/tenant.ts'
 import { TenantScope } from '../core/tenant-context.ts'
 import { TenantDirectory } from '../core/tenant-directory.ts'
 import { Tenants } from '../core/tenants.ts'
-import { ConfigurationError, TenantNotFoundError } from '../errors.ts'
+import { TenantNotFoundError } from '../errors.ts'
 import { PostgresApiKeys } from '../postgres/api-keys.ts'
 import { PostgresAuditTrail } from '../postgres/audit-trail.ts'
 import { Capabilities } from '../postgres/capabilities.ts'
 import { PostgresCatalog } from '../postgres/catalog.ts'
 import { ControlPool } from '../postgres/control-pool.ts'
-import { readSettings, type Settings } from './settings.ts'
+import { readAdminSettings, readSettings, type Settings } from './settings.ts'
 import type { Terminal } from './verb.ts'
 
 export interface ControlPlane {
@@ -44,7 +44,7 @@ export async function withCatalog<T>(terminal: Terminal, fn: (plane: ControlPlan
  * @throws {ConfigurationError} when the migrator's URL is missing.
  */
 export async function withAdmin<T>(terminal: Terminal, fn: (plane: ControlPlane) => Promise<T>): Promise<T> {
-  return await withControlPlane(requireAdmin(await readSettings(terminal)), fn)
+  return await withControlPlane(await readAdminSettings(terminal), fn)
 }
 
 /** @throws {TenantNotFoundError} when the catalog does not know it. */
@@ -69,7 +69,7 @@ export async function withControlPlane<T>(settings: Settings, fn: (plane: Contro
     const capabilities = new Capabilities({ control: reader, clock: systemClock, issuedTo: 'partywall cli' })
     const tenants = new Tenants({ catalog, directory, auditTrail, scope: new TenantScope(auditTrail) })
     const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
-    const actor: Actor = { kind: 'staff', id: userInfo().username }
+    const actor = actorAtTerminal()
     const record: ControlPlane['record'] = ({ reason, ...done }) =>
       auditTrail.record({ ...done, outcome: 'allowed', actor, requestId: undefined, reason })
     return await fn({ tenants, apiKeys, capabilities, auditTrail, actor, record })
@@ -78,9 +78,7 @@ export async function withControlPlane<T>(settings: Settings, fn: (plane: Contro
   }
 }
 
-function requireAdmin(settings: Settings): Settings {
-  if (settings.admin !== undefined) return settings
-  throw new ConfigurationError(
-    "This changes the catalog and needs the migrator's login. Set PARTYWALL_ADMIN_URL, as partywall init printed it.",
-  )
+/** Who the operating system says sits there. */
+export function actorAtTerminal(): Actor {
+  return { kind: 'staff', id: userInfo().username }
 }

@@ -22,6 +22,8 @@ export interface DevFile {
   }
   /** Directory of the secret store: what opens the other servers and the tenants' own databases. */
   readonly secrets: string
+  /** Directory of the application's migrations. */
+  readonly migrations?: string | undefined
   /** The process that serves. */
   readonly pid: number
 }

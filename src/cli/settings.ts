@@ -10,15 +10,29 @@ export interface Settings {
   readonly catalog: string
   /** The migrator's: it changes tenants and API keys. Undefined when nobody gave it. */
   readonly admin: string | undefined
+  /** Of the `partywall dev` that was found: where its secrets and its application's migrations are. */
+  readonly dev?: { readonly secrets: string | undefined; readonly migrations: string | undefined } | undefined
 }
 
 /** @throws {ConfigurationError} when nobody says where the catalog is. */
 export async function readSettings(terminal: Terminal): Promise<Settings> {
   const { PARTYWALL_CATALOG_URL: catalog, PARTYWALL_ADMIN_URL: admin } = terminal.env
   if (catalog) return { catalog, admin: admin || undefined }
-  const dev = await findDevFile(terminal.cwd)
-  if (dev !== undefined) return { catalog: dev.database.gatekeeper, admin: admin || dev.database.admin }
+  const found = await findDevFile(terminal.cwd)
+  if (found !== undefined) {
+    const { database, secrets, migrations } = found
+    return { catalog: database.gatekeeper, admin: admin || database.admin, dev: { secrets, migrations } }
+  }
   throw new ConfigurationError(
     'Which database? Set PARTYWALL_CATALOG_URL (and PARTYWALL_ADMIN_URL to change anything), as partywall init printed them; or run partywall dev in this directory.',
+  )
+}
+
+/** @throws {ConfigurationError} when the migrator's URL is missing too. */
+export async function readAdminSettings(terminal: Terminal): Promise<Settings & { readonly admin: string }> {
+  const { admin, ...settings } = await readSettings(terminal)
+  if (admin !== undefined) return { ...settings, admin }
+  throw new ConfigurationError(
+    "This changes the catalog and needs the migrator's login. Set PARTYWALL_ADMIN_URL, as partywall init printed it.",
   )
 }

@@ -70,7 +70,8 @@ export type Flag =
   | (FlagText & { readonly kind: 'switch' })
   | (FlagText & { readonly kind: 'text'; readonly required?: true; readonly default?: string })
   /** Separated by commas, or given several times. Empty when absent. */
-  | (FlagText & { readonly kind: 'list' })
+  /** `isWhole`: not separated by commas, for values that have some of their own. */
+  | (FlagText & { readonly kind: 'list'; readonly isWhole?: true })
   | (FlagText & { readonly kind: 'choice'; readonly of: readonly string[]; readonly required?: true; readonly default?: string })
   /** A whole number, bounds included. */
   | (FlagText & {

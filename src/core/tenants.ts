@@ -1,6 +1,6 @@
 // Tenants as the application sees them: found through the cache, changed through the catalog.
 
-import { InvalidInputError, OperationRequiredError, StaleTenantError, TenantNotFoundError } from '../errors.ts'
+import { InvalidInputError, OperationRequiredError, TenantNotFoundError } from '../errors.ts'
 import type { Actor } from './actor.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import type { Catalog, TenantListOptions, TenantLookup, TenantPage, TenantPatch } from './catalog.ts'
@@ -18,6 +18,7 @@ import {
 } from './tenant.ts'
 import type { TenantScope } from './tenant-context.ts'
 import type { TenantDirectory } from './tenant-directory.ts'
+import { setOwnFeatures } from './tenant-features.ts'
 
 /** A tenant to be created. Text is parsed; nothing is folded. */
 export interface CreateTenantInput {
@@ -44,8 +45,6 @@ export interface StatusChange {
   readonly reason: string
   readonly actor?: Actor | undefined
 }
-
-const featureAttemptsMax = 10
 
 /** The tenants of a tenancy. */
 export class Tenants {
@@ -126,18 +125,9 @@ export class Tenants {
    * @throws {TenantNotFoundError} {@link InvalidInputError}
    */
   async setFeatures(ref: TenantRef, features: Readonly<Record<string, Json>>): Promise<Tenant> {
-    const id = await this.#idOf(ref)
-    for (let attempt = 1; ; attempt++) {
-      const tenant = await this.#catalog.find({ kind: 'id', id })
-      if (tenant === undefined) throw new TenantNotFoundError(`There is no tenant ${ref}.`)
-      const merged = Object.entries({ ...tenant.ownFeatures, ...features }).filter(([, value]) => value !== null)
-      try {
-        return await this.update(id, { features: Object.fromEntries(merged) }, tenant.epoch)
-      } catch (error) {
-        // Somebody else changed the tenant in between: what they set must not be lost.
-        if (!(error instanceof StaleTenantError) || attempt >= featureAttemptsMax) throw error
-      }
-    }
+    const tenant = await setOwnFeatures(this.#catalog, await this.#idOf(ref), features)
+    this.#directory.invalidate(tenant.id)
+    return tenant
   }
 
   /**

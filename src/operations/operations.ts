@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Isolation } from '../core/placement.ts'
 import { type Json, parseTenantId, parseTenantRef, type TenantId, type TenantKeys, type TenantRef } from '../core/tenant.ts'
 import { InvalidInputError, OperationNotFoundError, TenantNotFoundError } from '../errors.ts'
+import { certificateKey } from './certificate-key.ts'
 import { changePlan } from './change-plan.ts'
 import type { Operation, OperationJournal, OperationListOptions } from './journal.ts'
 import { offboard } from './offboard.ts'
@@ -160,6 +161,8 @@ export class Operations {
   async offboard(ref: TenantRef, options: VerbOptions & OffboardOptions & { readonly reason: string }): Promise<OperationReport> {
     const { graceMs, now, exportTo, batchRows, pauseMs } = options
     if (now === true && graceMs !== undefined && graceMs > 0) throw new InvalidInputError('now and graceMs contradict each other.')
+    // A purge that could not be certified afterwards is not begun.
+    if (options.dryRun !== true) await certificateKey(this.#life.secrets)
     const input = { graceMs: now === true ? 0 : graceMs, exportTo, batchRows, pauseMs }
     return await this.#start('offboard', ref, input, options, true)
   }
@@ -174,6 +177,16 @@ export class Operations {
   /** The newest first. */
   async list(options?: OperationListOptions): Promise<readonly Operation[]> {
     return await this.#journal.list(options)
+  }
+
+  /**
+   * Goes on with an operation whose process died or whose wait is over.
+   *
+   * @throws {OperationInProgressError} while somebody works on it, while it waits, or when it failed: {@link retry} goes on then.
+   */
+  async goOn(id: string, options: ResumeOptions = {}): Promise<OperationReport> {
+    const { operation, handedOut } = await this.#runner.resume(parseOperationId(id), options)
+    return { plan: this.#planOf(operation), operation, handedOut }
   }
 
   /** Goes on with a failed operation at the step that failed. @throws {OperationInProgressError} while somebody works on it. */
@@ -197,7 +210,7 @@ export class Operations {
     return await this.#runner.cancel(operation.id, options)
   }
 
-  /** Goes on with everything whose process died or whose wait is over: call it from a timer, or `partywall operations resume` from cron. */
+  /** Goes on with everything whose process died or whose wait is over: call it from a timer, or `partywall operation resume` from cron. */
   async resumeAll(options?: ResumeOptions & { readonly concurrency?: number | undefined }): Promise<readonly Resumed[]> {
     return await this.#runner.resumeAll(options)
   }

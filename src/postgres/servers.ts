@@ -30,7 +30,9 @@ import {
   listServers,
   promisedHost,
   type Replica,
+  type ResidencyFinding,
   type Resident,
+  residencyFindings,
   residentsOf,
   type Server,
 } from './server-rows.ts'
@@ -250,6 +252,11 @@ export class Servers {
       const finding: ServerFinding = { rule: 'reach', severity: 'refused', problem: error.message, fix: 'Start it, or mend the network.' }
       return { server, facts: undefined, findings: [finding] }
     }
+  }
+
+  /** Every tenant who lives outside its region: none, unless somebody wrote past the catalog's triggers. */
+  async residency(): Promise<readonly ResidencyFinding[]> {
+    return await residencyFindings(this.#options.reader)
   }
 
   /** Where there is room; see {@link chooseServer}. A hint: who inserts chooses under its lock. */

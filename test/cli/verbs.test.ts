@@ -41,7 +41,7 @@ test('every verb and flag is in docs/reference/cli.md, and every partywall comma
   }
   const known = new Set(verbs.map(({ path }) => path.join(' ')))
   const groups = new Set(verbs.filter(({ node }) => node.kind === 'group').map(({ path }) => path[0]))
-  for (const [, first = '', second = ''] of reference.matchAll(/^partywall (\w+)(?: (\w+))?/gm)) {
+  for (const [, first = '', second = ''] of reference.matchAll(/^partywall ([\w-]+)(?: ([\w-]+))?/gm)) {
     const call = groups.has(first) ? `${first} ${second}` : first
     assert.ok(known.has(call), `there is no partywall ${call}`)
   }
@@ -158,7 +158,7 @@ test('completions know every verb, flag and choice, in the shell itself', async 
     return execFileSync('bash', ['--norc', '-c', line], { encoding: 'utf8' }).trim()
   }
   assert.equal(complete('partywall', 'ten'), 'tenant')
-  assert.equal(complete('partywall', 'tenant', 're'), 'resume rename')
+  assert.equal(complete('partywall', 'tenant', 're'), 'rename resume')
   assert.equal(complete('partywall', 'tenant', 'suspend', 'acme', '--rea'), '--reason')
   assert.equal(complete('partywall', 'tenant', 'list', '--status', 'susp'), 'suspended')
   assert.equal(complete('partywall', 'tenant', 'list', '--rea'), '', 'a flag of another verb')

@@ -147,7 +147,18 @@ export function viewsOf({ database, housing, access }: Ground, tenancy: Tenancy)
     resume: async (tenant) => await setStatus(tenant, 'active'),
     join: async (input) => {
       const tenant = await tenancy.tenants.create(input)
-      await housing.house(tenant, async (placement) => await tenancy.tenants.update(tenant.id, { placement }))
+      await housing.house(tenant, async ({ isolation, database: name, schema }) => {
+        await database
+          .superuserIn('app')
+          .query('update partywall.tenants set isolation = $2, database_name = $3, schema_name = $4 where id = $1', [
+            tenant.id,
+            isolation,
+            name,
+            schema,
+          ])
+        // This process knows it at once.
+        await tenancy.tenants.update(tenant.id, { name: tenant.name })
+      })
       return (await tenancy.tenants.find({ kind: 'id', id: tenant.id }))!
     },
   }

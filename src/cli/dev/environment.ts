@@ -2,6 +2,7 @@
 // self-check, the service. What opens also closes, in the opposite order, also when a later step fails.
 
 import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { PartywallConfig } from '../../config.ts'
 import type { IdentityProvider } from '../../core/identity.ts'
 import type { Plan } from '../../core/plans.ts'
@@ -103,6 +104,7 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
       tenants: shown.map(({ tenant, token, apiKey: key }) => ({ slug: tenant.slug, id: tenant.id, token, apiKey: key })),
       database: { app, admin, gatekeeper, host: server.host, port: server.port, name: application.name },
       secrets: join(directory, 'secrets'),
+      migrations: fileURLToPath(application.migrations),
       pid: process.pid,
     }
     await writeDevFile(directory, description)

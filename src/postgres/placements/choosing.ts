@@ -50,7 +50,7 @@ export async function chooseSharedDatabase(
   if (found !== undefined) return found
   throw new CapacityError(
     holds === 'schema'
-      ? `No database for schemas in the region ${region}${server === undefined ? '' : ` on the server ${server}`} has room. Make another, or raise its tenants_max.`
+      ? `No database for schemas in the region ${region}${server === undefined ? '' : ` on the server ${server}`} has room. Make one there: partywall database create <name> --holds schema --server ${server ?? '<server>'}`
       : `No database with shared tables in the region ${region}${server === undefined ? '' : ` on the server ${server}`} has room. Add one, or raise its tenants_max.`,
   )
 }

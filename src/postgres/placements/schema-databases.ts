@@ -17,6 +17,20 @@ export interface SchemaDatabaseOptions {
   readonly tenantsMax?: number | undefined
 }
 
+/** A database that more than one tenant lives in. */
+export interface SharedDatabase {
+  readonly name: string
+  readonly server: string
+  readonly region: string
+  /** Shared tables, or a schema for each tenant. */
+  readonly holds: 'pooled' | 'schema'
+  readonly state: string
+  /** The newest migration of the shared tables; schemas have versions of their own. */
+  readonly version: string | undefined
+  readonly tenants: number
+  readonly tenantsMax: number | undefined
+}
+
 const namePattern = /^[a-z](?:[a-z0-9_]|-(?=[a-z0-9])){0,62}$/
 
 export class SchemaDatabases {
@@ -24,6 +38,19 @@ export class SchemaDatabases {
 
   constructor(site: PlacementSite) {
     this.#site = site
+  }
+
+  /** Those with shared tables too: every database that more than one tenant may live in. */
+  async list(): Promise<readonly SharedDatabase[]> {
+    const rows = await this.#site.reader.query<Nullable<SharedDatabase>>(
+      `select d.name, d.server_name as server, s.region, d.holds, d.state, d.version,
+              (select count(*)::int from partywall.tenants as t where t.database_name = d.name) as tenants, d.tenants_max as "tenantsMax"
+         from partywall.databases as d
+         join partywall.servers as s on s.name = d.server_name
+        where d.holds in ('pooled', 'schema')
+        order by d.name`,
+    )
+    return rows.map((row) => ({ ...row, version: row.version ?? undefined, tenantsMax: row.tenantsMax ?? undefined }))
   }
 
   /**
@@ -63,6 +90,8 @@ export class SchemaDatabases {
     })
   }
 }
+
+type Nullable<Row> = { readonly [Key in keyof Row]: undefined extends Row[Key] ? Exclude<Row[Key], undefined> | null : Row[Key] }
 
 const mark = 'partywall: schemas'
 

@@ -16,6 +16,8 @@ export interface StockRequest {
   readonly region: string
   /** How many are to wait. */
   readonly count: number
+  /** Told after each that was made, how many that are. */
+  readonly onMade?: ((made: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -53,17 +55,19 @@ export class Stock {
     return await filling
   }
 
-  async #fill({ isolation, region, count, signal }: StockRequest): Promise<number> {
+  async #fill({ isolation, region, count, onMade, signal }: StockRequest): Promise<number> {
     const { ready, unfinished } = await this.#waiting(isolation, region)
     let made = 0
     for (const name of unfinished) {
       if (signal?.aborted) return made
       await this.#finish(isolation, name)
       made += 1
+      onMade?.(made)
     }
     while (ready + made < count && !signal?.aborted) {
       await this.#finish(isolation, await this.#reserve(isolation, region))
       made += 1
+      onMade?.(made)
     }
     return made
   }

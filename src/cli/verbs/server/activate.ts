@@ -1,7 +1,7 @@
 // partywall server activate: takes a draining server into use again.
 
 import { needsAdmin } from '../../control-plane.ts'
-import { withServers } from '../../fleet.ts'
+import { withFleet } from '../../fleet-plane.ts'
 import { verb } from '../../verb.ts'
 
 export const activate = verb({
@@ -11,7 +11,7 @@ export const activate = verb({
   examples: ['partywall server activate eu-2 --reason "repaired"'],
   needs: needsAdmin,
   async run({ args, flags, output, terminal }) {
-    const server = await withServers(terminal, async ({ servers, record }) => {
+    const server = await withFleet(terminal, async ({ fleet: { servers }, record }) => {
       const activated = await servers.activate(args.server)
       await record({ action: 'server.activate', tenantId: undefined, reason: flags.reason, details: { server: args.server } })
       return activated

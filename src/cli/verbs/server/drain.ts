@@ -1,7 +1,7 @@
 // partywall server drain: nobody new comes; who is still there is listed.
 
 import { needsAdmin } from '../../control-plane.ts'
-import { withServers } from '../../fleet.ts'
+import { withFleet } from '../../fleet-plane.ts'
 import { verb } from '../../verb.ts'
 
 export const drain = verb({
@@ -12,7 +12,7 @@ export const drain = verb({
   examples: ['partywall server drain eu-2 --reason "out of warranty"'],
   needs: needsAdmin,
   async run({ args, flags, output, terminal }) {
-    const { residents } = await withServers(terminal, async ({ servers, record }) => {
+    const { residents } = await withFleet(terminal, async ({ fleet: { servers }, record }) => {
       const drained = await servers.drain(args.server)
       await record({ action: 'server.drain', tenantId: undefined, reason: flags.reason, details: { server: args.server } })
       return drained

@@ -1,7 +1,7 @@
 // partywall server list: the fleet, and how full it is.
 
 import { needsAdmin } from '../../control-plane.ts'
-import { withServers } from '../../fleet.ts'
+import { withFleet } from '../../fleet-plane.ts'
 import { verb } from '../../verb.ts'
 
 export const list = verb({
@@ -9,7 +9,7 @@ export const list = verb({
   examples: ['partywall server list', 'partywall server list --json'],
   needs: needsAdmin,
   async run({ output, terminal }) {
-    await output.table(await withServers(terminal, ({ servers }) => servers.list()), {
+    await output.table(await withFleet(terminal, ({ fleet }) => fleet.servers.list()), {
       NAME: ({ name }) => name,
       REGION: ({ region }) => region,
       STATE: ({ state }) => state,

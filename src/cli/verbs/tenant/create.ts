@@ -1,20 +1,10 @@
-// partywall tenant create: a row in the catalog.
+// partywall tenant create: onboarding that prints the tenant and nothing else.
 
-import { needsAdmin, withAdmin } from '../../control-plane.ts'
-import { verb } from '../../verb.ts'
+import { onboardVerb } from '../../onboard-verb.ts'
 
-export const create = verb({
-  summary: 'Create a tenant',
-  args: { slug: 'its short name, for people and hosts: lower-case letters, digits and dashes' },
-  flags: {
-    name: { kind: 'text', about: 'what people call it (default: the slug)' },
-    plan: { kind: 'text', about: 'its plan' },
-    region: { kind: 'text', about: 'where its data must stay' },
-  },
+export const create = onboardVerb({
+  summary: 'Create a tenant, and print it',
+  details: 'The same as tenant onboard, without progress: with --json the tenant is the only line.',
   examples: ['partywall tenant create acme', 'partywall tenant create acme --name "Acme, Inc." --plan team --region eu'],
-  needs: needsAdmin,
-  async run({ args, flags, output, terminal }) {
-    const { slug } = args
-    output.record(await withAdmin(terminal, ({ tenants }) => tenants.create({ ...flags, slug, name: flags.name ?? slug })))
-  },
+  showsProgress: false,
 })

@@ -1,7 +1,7 @@
 // partywall tenant rename: another slug, another name, or both. Nothing is keyed by either.
 
 import { ConfigurationError } from '../../../errors.ts'
-import { needsAdmin, withAdmin } from '../../control-plane.ts'
+import { fleetTenant, needsFleet, withFleet } from '../../fleet-plane.ts'
 import { verb } from '../../verb.ts'
 
 export const rename = verb({
@@ -12,10 +12,15 @@ export const rename = verb({
     name: { kind: 'text', about: 'what people call it from now on' },
   },
   examples: ['partywall tenant rename acme --slug acme-two --name "Acme Two"'],
-  needs: needsAdmin,
+  needs: needsFleet,
   async run({ args, flags: { slug, name }, output, terminal }) {
     if (slug === undefined && name === undefined) throw new ConfigurationError('Say what to rename: --slug, --name, or both.')
     const change = { ...(slug !== undefined && { slug }), ...(name !== undefined && { name }) }
-    output.record(await withAdmin(terminal, ({ tenants }) => tenants.update(args.tenant, change)))
+    const renamed = await withFleet(terminal, async (plane) => {
+      const { id } = await fleetTenant(plane, args.tenant)
+      await plane.fleet.tenants.rename(id, change, { actor: plane.actor })
+      return await fleetTenant(plane, id)
+    })
+    output.record(renamed)
   },
 })

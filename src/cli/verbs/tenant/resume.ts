@@ -1,6 +1,6 @@
 // partywall tenant resume: the end of a suspension.
 
-import { needsAdmin, withAdmin } from '../../control-plane.ts'
+import { fleetTenant, needsFleet, withFleet } from '../../fleet-plane.ts'
 import { verb } from '../../verb.ts'
 
 export const resume = verb({
@@ -8,8 +8,13 @@ export const resume = verb({
   args: { tenant: 'its id or slug' },
   flags: { reason: { kind: 'text', value: 'why', about: 'kept in the audit trail', required: true } },
   examples: ['partywall tenant resume acme --reason "paid"'],
-  needs: needsAdmin,
-  async run({ args, flags, output, terminal }) {
-    output.record(await withAdmin(terminal, ({ tenants, actor }) => tenants.resume(args.tenant, { reason: flags.reason, actor })))
+  needs: needsFleet,
+  async run({ args, flags: { reason }, output, terminal }) {
+    const resumed = await withFleet(terminal, async (plane) => {
+      const { id } = await fleetTenant(plane, args.tenant)
+      await plane.fleet.tenants.resume(id, { reason, actor: plane.actor })
+      return await fleetTenant(plane, id)
+    })
+    output.record(resumed)
   },
 })
