@@ -68,6 +68,8 @@ export {
   ProvisionerError,
   PurgeIncompleteError,
   RegionMismatchError,
+  RolloutInProgressError,
+  RolloutNotFoundError,
   RouteNotFoundError,
   RowNotFoundError,
   SecretStoreError,
