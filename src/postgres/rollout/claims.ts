@@ -49,55 +49,76 @@ export async function claimBatch(writer: ControlPool, request: ClaimRequest): Pr
     if (progress === undefined) return { kind: 'stopped', state: 'aborted' }
     if (progress.state !== 'running') return { kind: 'stopped', state: progress.state }
     if (progress.ring === null) return { kind: 'finished' }
-    const left = failuresLeft(progress)
-    if (left < 0) return { kind: 'exhausted', reason: exhaustion(progress) }
+    const { failuresLeft } = progress
+    if (failuresLeft === undefined) return { kind: 'exhausted', reason: progress.why }
     const locked = await lockTargets(catalog, request, progress.ring)
     const targets = await claimIdle(catalog, request, sameDatabase(locked))
-    return targets.length > 0 ? { kind: 'batch', targets, failuresLeft: left } : { kind: 'wait' }
+    return targets.length > 0 ? { kind: 'batch', targets, failuresLeft } : { kind: 'wait' }
   })
 }
 
 interface RunProgress {
   readonly state: RunState
-  readonly budget: ErrorBudget
   /** The ring that is being migrated; null when all are. */
   readonly ring: number | null
-  readonly failed: number
-  readonly failedInRing: number
-  readonly sizeOfRing: number
+  /** How many more may fail; undefined when too many have. */
+  readonly failuresLeft: number | undefined
+  readonly why: string
 }
 
 /** A pause waits for this lock, and so for nobody longer than a moment; when it has returned, no batch begins any more. */
 async function readProgress(catalog: ControlConnection, runId: string): Promise<RunProgress | undefined> {
-  const [run] = await catalog.query<Pick<RunProgress, 'state' | 'budget'>>(
+  const [run] = await catalog.query<{ state: RunState; budget: ErrorBudget }>(
     'select r.state, r.budget from partywall.migration_runs as r where r.id = $1 for share',
     [runId],
   )
   if (run === undefined) return undefined
-  const isShare = 'failuresPercentMax' in run.budget
-  const [counts] = await catalog.query<Omit<RunProgress, 'state' | 'budget'>>(
-    `select now.ring,
-            (select count(*)::integer from partywall.migration_targets as m where m.run_id = $1 and m.state = 'failed') as failed,
-            (select count(*)::integer from partywall.migration_targets as m where m.run_id = $1 and m.state = 'failed' and m.ring = now.judged) as "failedInRing",
-            case when $2 then (select count(*)::integer from partywall.migration_targets as m where m.run_id = $1 and m.ring = now.judged) else 0 end as "sizeOfRing"
-       from (
-         select open.ring, open.ring as judged
-           from (select min(m.ring) as ring from partywall.migration_targets as m where m.run_id = $1 and m.state in ('pending', 'running')) as open
-       ) as now`,
-    [runId, isShare],
+  const [open] = await catalog.query<{ ring: number | null }>(
+    `select min(m.ring) as ring from partywall.migration_targets as m where m.run_id = $1 and m.state in ('pending', 'running')`,
+    [runId],
   )
-  return { ...run, ring: null, failed: 0, failedInRing: 0, sizeOfRing: 0, ...counts }
+  const ring = open?.ring ?? null
+  const budget =
+    'failuresMax' in run.budget
+      ? await countedBudget(catalog, runId, run.budget.failuresMax)
+      : await sharedBudget(catalog, { runId, ring, percentMax: run.budget.failuresPercentMax })
+  return { state: run.state, ring, ...budget }
 }
 
-function failuresLeft({ budget, failed, failedInRing, sizeOfRing }: RunProgress): number {
-  if ('failuresMax' in budget) return budget.failuresMax - failed
-  return Math.floor((sizeOfRing * budget.failuresPercentMax) / 100) - failedInRing
+type Budget = Pick<RunProgress, 'failuresLeft' | 'why'>
+
+async function countedBudget(catalog: ControlConnection, runId: string, max: number): Promise<Budget> {
+  const [row] = await catalog.query<{ failed: number }>(
+    `select count(*)::integer as failed from partywall.migration_targets as m where m.run_id = $1 and m.state = 'failed'`,
+    [runId],
+  )
+  const failed = row?.failed ?? 0
+  return { failuresLeft: failed > max ? undefined : max - failed, why: `${failed} failed, and ${max} may` }
 }
 
-function exhaustion({ budget, failed, failedInRing, sizeOfRing }: RunProgress): string {
-  return 'failuresMax' in budget
-    ? `${failed} failed, and ${budget.failuresMax} may`
-    : `${failedInRing} of the ${sizeOfRing} in the ring failed, and ${budget.failuresPercentMax} % may`
+interface BudgetOfRing {
+  readonly runId: string
+  readonly ring: number | null
+  readonly percentMax: number
+}
+
+/** The rings before count as well: their last batch may have been the one too many. */
+async function sharedBudget(catalog: ControlConnection, { runId, ring, percentMax }: BudgetOfRing): Promise<Budget> {
+  const rows = await catalog.query<{ ring: number; failed: number; size: number }>(
+    `select m.ring, count(*)::integer as size, count(*) filter (where m.state = 'failed')::integer as failed
+       from partywall.migration_targets as m
+      where m.run_id = $1
+        and (m.ring = $2 or m.ring in (select f.ring from partywall.migration_targets as f where f.run_id = $1 and f.state = 'failed'))
+      group by m.ring`,
+    [runId, ring],
+  )
+  const mayFail = (size: number): number => Math.floor((size * percentMax) / 100)
+  const over = rows.find(({ failed, size }) => failed > mayFail(size))
+  const now = rows.find((row) => row.ring === ring)
+  return {
+    failuresLeft: over === undefined ? mayFail(now?.size ?? 0) - (now?.failed ?? 0) : undefined,
+    why: over === undefined ? '' : `${over.failed} of the ${over.size} in the ring failed, and ${percentMax} % may`,
+  }
 }
 
 async function lockTargets(
