@@ -2,13 +2,26 @@
 
 import { type Plan, Plans } from './core/plans.ts'
 import { ConfigurationError } from './errors.ts'
+import { checkedBudget, checkedRings, type ErrorBudget, type Ring } from './postgres/rollout/ring.ts'
 
 /** The content of `partywall.config.ts`. */
 export interface PartywallConfig {
   /** Directory of numbered SQL files, from the folder of the configuration. Default `migrations`. */
   readonly migrations?: string | undefined
+  /** How migrations go over the fleet. */
+  readonly rollout?: RolloutConfig | undefined
   /** By the plan's name. */
   readonly plans?: Readonly<Record<string, Plan>> | undefined
+}
+
+/** How migrations go over the fleet. */
+export interface RolloutConfig {
+  /** Who is migrated before whom. Default: all at once. */
+  readonly rings?: readonly Ring[] | undefined
+  /** How many places may fail before it halts. Default `{ failuresMax: 10 }`. */
+  readonly budget?: ErrorBudget | undefined
+  /** Batches at a time. Default 4. */
+  readonly concurrency?: number | undefined
 }
 
 /**
@@ -31,7 +44,7 @@ export function defineConfig(config: PartywallConfig): PartywallConfig {
 type Check = (value: unknown, path: string) => void
 
 /** A key that the type has and these have not does not compile, and the other way round. */
-const configChecks = { migrations: checkText, plans: checkPlans } satisfies Record<keyof PartywallConfig, Check>
+const configChecks = { migrations: checkText, rollout: checkRollout, plans: checkPlans } satisfies Record<keyof PartywallConfig, Check>
 /** Weights and placements are judged by the plans themselves. */
 const planChecks = { weight: () => {}, placement: () => {}, features: checkObject } satisfies Record<keyof Plan, Check>
 
@@ -60,6 +73,24 @@ function checkPlans(value: unknown, path: string): void {
   checkObject(value, path)
   for (const [name, plan] of Object.entries(value as object)) checkKeys(plan, `${path}.${name}`, planChecks)
   new Plans(value as Readonly<Record<string, Plan>>)
+}
+
+/** Rings and budgets are judged where they are used. */
+const rolloutChecks = {
+  rings: (value) => checkedRings(value as readonly Ring[]),
+  budget: (value, path) => {
+    checkObject(value, path)
+    checkedBudget(value as ErrorBudget)
+  },
+  concurrency: (value, path) => {
+    if (!(Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 32)) {
+      throw new ConfigurationError(`${path} must be a whole number, 1 to 32.`)
+    }
+  },
+} satisfies Record<keyof RolloutConfig, Check>
+
+function checkRollout(value: unknown, path: string): void {
+  checkKeys(value, path, rolloutChecks)
 }
 
 function checkObject(value: unknown, path: string): void {
