@@ -5,11 +5,14 @@ import type { SecretStore } from './core/secret-store.ts'
 import { ConfigurationError } from './errors.ts'
 import type { FleetOptions } from './fleet.ts'
 import type { StockTarget } from './operations/keeper.ts'
+import { checkedBudget, checkedRings, type ErrorBudget, type Ring } from './postgres/rollout/ring.ts'
 
 /** The content of `partywall.config.ts`. */
 export interface PartywallConfig {
   /** Directory of numbered SQL files, from the folder of the configuration. Default `migrations`. */
   readonly migrations?: string | undefined
+  /** How migrations go over the fleet. */
+  readonly rollout?: RolloutConfig | undefined
   /** By the plan's name. */
   readonly plans?: Readonly<Record<string, Plan>> | undefined
   /** Where passwords and keys are kept. Default: files in PARTYWALL_SECRETS_DIR, or else the environment. */
@@ -24,6 +27,16 @@ export interface PartywallConfig {
   readonly provisioner?: FleetOptions['provisioner']
   /** Places that are to wait for new tenants: `partywall stock fill` and `partywall operation watch` make them. */
   readonly stock?: readonly StockTarget[] | undefined
+}
+
+/** How migrations go over the fleet. */
+export interface RolloutConfig {
+  /** Who is migrated before whom. Default: all at once. */
+  readonly rings?: readonly Ring[] | undefined
+  /** How many places may fail before it halts. Default `{ failuresMax: 10 }`. */
+  readonly budget?: ErrorBudget | undefined
+  /** Batches at a time. Default 4. */
+  readonly concurrency?: number | undefined
 }
 
 /**
@@ -50,6 +63,7 @@ type Check = (value: unknown, path: string) => void
 /** A key that the type has and these have not does not compile, and the other way round. */
 const configChecks = {
   migrations: checkText,
+  rollout: checkRollout,
   plans: checkPlans,
   secrets: having('get', 'put', 'delete', 'list'),
   seeds: checkSeeds,
@@ -130,6 +144,24 @@ function listOf(check: Check): Check {
 
 function checkFunction(value: unknown, path: string): void {
   if (typeof value !== 'function') throw new ConfigurationError(`${path} must be a function.`)
+}
+
+/** Rings and budgets are judged where they are used. */
+const rolloutChecks = {
+  rings: (value) => checkedRings(value as readonly Ring[]),
+  budget: (value, path) => {
+    checkObject(value, path)
+    checkedBudget(value as ErrorBudget)
+  },
+  concurrency: (value, path) => {
+    if (!(Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 32)) {
+      throw new ConfigurationError(`${path} must be a whole number, 1 to 32.`)
+    }
+  },
+} satisfies Record<keyof RolloutConfig, Check>
+
+function checkRollout(value: unknown, path: string): void {
+  checkKeys(value, path, rolloutChecks)
 }
 
 function checkObject(value: unknown, path: string): void {

@@ -249,6 +249,12 @@ export class WallBreachedError extends errorClass('PW_WALL_BREACHED', 500, false
 /** `protect()` refused a table. The message has the reasons and the SQL that mends each. */
 export class TableRefusedError extends errorClass('PW_TABLE_REFUSED', 500, false, 'Internal error.') {}
 
+/** A migration of the fleet to another version, or with other files, is not over. `details` has its `id`, `version` and `state`. */
+export class RolloutInProgressError extends errorClass('PW_ROLLOUT_IN_PROGRESS', 409, true, 'A change is under way. Try later.') {}
+
+/** There is no migration of the fleet that could be paused, resumed or aborted. */
+export class RolloutNotFoundError extends errorClass('PW_ROLLOUT_NOT_FOUND', 404, false, 'Not found.') {}
+
 /** A migration cannot be read, or failed: `details` say which file, in which schema, at which line. It left nothing behind. */
 export class MigrationError extends errorClass('PW_MIGRATION', 500, false, 'Internal error.') {}
 
@@ -343,6 +349,8 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     WallBreachedError,
     TableRefusedError,
     MigrationError,
+    RolloutInProgressError,
+    RolloutNotFoundError,
     RouteNotFoundError,
     BodyTooLargeError,
     MediaTypeError,

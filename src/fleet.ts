@@ -124,7 +124,7 @@ export class Fleet {
   /** The newest migration of those shared tables, as the catalog has it; undefined before the first. */
   async mainVersion(): Promise<string | undefined> {
     const { database: name } = mainPlacement
-    const [row] = await this.#reader.query<{ version: string | null }>('select d.version from partywall.databases as d where d.name = $1', [
+    const [row] = await this.reader.query<{ version: string | null }>('select d.version from partywall.databases as d where d.name = $1', [
       name,
     ])
     return row?.version ?? undefined

@@ -1,7 +1,7 @@
 // The public API, by name. Doors for frameworks and identities have entries of their own: partywall/fastify, partywall/identity,
 // partywall/provisioners, and so have secret stores: partywall/secrets.
 
-export { defineConfig, type PartywallConfig } from './config.ts'
+export { defineConfig, type PartywallConfig, type RolloutConfig } from './config.ts'
 export type { Actor } from './core/actor.ts'
 export type { ApiKey, ApiKeys } from './core/api-keys.ts'
 export type { AuditEvent, AuditTrail } from './core/audit-trail.ts'
@@ -70,6 +70,8 @@ export {
   ProvisionerError,
   PurgeIncompleteError,
   RegionMismatchError,
+  RolloutInProgressError,
+  RolloutNotFoundError,
   RouteNotFoundError,
   RowNotFoundError,
   SecretStoreError,
@@ -133,6 +135,12 @@ export type { FindOptions, FoundRows, RepositoryOptions, TenantRepository } from
 export type { OrderBy, PageRequest } from './postgres/repository-page.ts'
 export type { QueryResult } from './postgres/result.ts'
 export type { RolePasswords } from './postgres/roles.ts'
+export type { PlaceDrift } from './postgres/rollout/fleet-drift.ts'
+export { type OpenMigrations, type OpenMigrationsOptions, openMigrations } from './postgres/rollout/open-rollout.ts'
+export type { ErrorBudget, Ring } from './postgres/rollout/ring.ts'
+export type { Rollout, RolloutPlan, RolloutResult, UpOptions, WorkOptions } from './postgres/rollout/rollout.ts'
+export type { MigrationRun, RunState } from './postgres/rollout/runs.ts'
+export type { FleetStatus, PlaceListOptions, PlacePage, PlaceStatus } from './postgres/rollout/status.ts'
 export type { ServerWish } from './postgres/server-choice.ts'
 export type { ServerFacts, ServerFinding } from './postgres/server-facts.ts'
 export type { Replica, ResidencyFinding, Resident, Server, ServerState } from './postgres/server-rows.ts'

@@ -10,6 +10,7 @@ export const allVerbs = group({
     dev: async () => (await import('./verbs/dev.ts')).dev,
     init: async () => (await import('./verbs/init.ts')).init,
     token: async () => (await import('./verbs/token.ts')).token,
+    migrate: async () => (await import('./verbs/migrate.ts')).migrate,
     tenant: async () => (await import('./verbs/tenant.ts')).tenant,
     operation: async () => (await import('./verbs/operation.ts')).operation,
     server: async () => (await import('./verbs/server.ts')).server,

@@ -1,13 +1,12 @@
 // What long work tells of itself while it runs: plain objects, the same for the command line, the API and logs.
 
-import type { TenantId } from './tenant.ts'
-
 /** One step of an operation on one tenant has begun, is done, or has failed. */
 export interface StepEvent {
   readonly kind: 'step'
   /** The operation's name: `onboard`, `migrate`. */
   readonly operation: string
-  readonly tenant: TenantId
+  /** Its id; of a place that is many tenants', or nobody's yet, the names of its database and schema. */
+  readonly tenant: string
   /** The step's name within the operation: `create-schema`, `0007-invoices.sql`. */
   readonly step: string
   readonly state: 'started' | 'done' | 'failed'

@@ -1,8 +1,10 @@
 // The journal of operations in PostgreSQL. Leases and waits are by the database's clock; reads go over the gatekeeper's login,
 // writes over the migrator's.
 
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Actor } from '../core/actor.ts'
 import type { TenantId } from '../core/tenant.ts'
+import { OperationInProgressError } from '../errors.ts'
 import type {
   Claim,
   NewOperation,
@@ -37,6 +39,18 @@ export class PostgresOperationJournal implements OperationJournal {
   }
 
   async begin(operation: NewOperation, leaseMs: number, supersedes: readonly string[] = []): Promise<Operation> {
+    for (let waitedMs = 0; ; waitedMs += migrationPollMs) {
+      try {
+        return await this.#begin(operation, leaseMs, supersedes)
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== 'PW013') throw error
+        if (waitedMs >= migrationWaitMs) throw beingMigrated(operation.tenantId, error)
+      }
+      await wait(migrationPollMs)
+    }
+  }
+
+  async #begin(operation: NewOperation, leaseMs: number, supersedes: readonly string[]): Promise<Operation> {
     const { id, tenantId, kind, input, steps, actor, reason, owner } = operation
     try {
       // The count makes what gives way go before the insert.
@@ -183,6 +197,17 @@ export class PostgresOperationJournal implements OperationJournal {
     )
     return rows.length
   }
+}
+
+/** How long the begin of an operation waits for a migration of the tenant's tables, and how often it asks. */
+const migrationWaitMs = 30_000
+const migrationPollMs = 250
+
+function beingMigrated(tenantId: TenantId, cause: unknown): OperationInProgressError {
+  return new OperationInProgressError(
+    `The tables of the tenant ${tenantId} are being migrated, for longer than an operation waits. Nothing was begun: try again when partywall migrate status has the tenant as done.`,
+    { cause, details: { kind: 'migrate', tenantId } },
+  )
 }
 
 const columns = `o.id, o.tenant_id, o.kind, o.state, o.cancelling, o.input, o.steps, o.actor_kind, o.actor_id, o.reason, o.owner, o.attempt,
