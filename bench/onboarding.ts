@@ -2,7 +2,7 @@
 // the server itself can do in the same run: commits, and CREATE DATABASE from the very same template.
 
 import type { Isolation } from '../src/core/placement.ts'
-import type { TenantRef } from '../src/core/tenant.ts'
+import { parseTenantSlug } from '../src/core/tenant.ts'
 import type { Fleet } from '../src/fleet.ts'
 import { ControlPool } from '../src/postgres/control-pool.ts'
 import { type BenchFleet, openBenchFleet } from './bench-fleet.ts'
@@ -76,7 +76,9 @@ async function databases(
   try {
     for (let round = 0; round < rounds; round++) {
       const subject = await newcomers.onboard({ isolation: 'database', count, clients: sideBySide })
-      const raw = await inTurns(count, sideBySide, (i) => admin.query(`create database bench_raw_${round}_${i} template ${template}`))
+      const raw = await inTurns(count, sideBySide, (i) =>
+        admin.query(`create database bench_raw_${round}_${i} template ${template} strategy wal_log allow_connections false`),
+      )
       made.push(subject)
       ratios.push(subject.perSecond / raw.perSecond)
     }
@@ -115,8 +117,9 @@ class Newcomers {
   async check(): Promise<void> {
     for (const [isolation, slugs] of this.#slugs) {
       for (const slug of slugs) {
-        const tenant = await this.#fleet.catalog.find({ kind: 'slug', slug } as TenantRef & { kind: 'slug' })
-        if (tenant?.status !== 'active' || tenant.placement.isolation !== isolation) throw new RangeError(`${slug} is not where it should be.`)
+        const tenant = await this.#fleet.catalog.find({ kind: 'slug', slug: parseTenantSlug(slug) })
+        if (tenant?.status !== 'active' || tenant.placement.isolation !== isolation)
+          throw new RangeError(`${slug} is not where it should be.`)
         if (slug !== slugs.at(-1) || isolation === 'pooled') continue
         const [finding] = await this.#fleet.placements.for(isolation).verify(tenant)
         if (finding !== undefined) throw new RangeError(`${slug}: ${finding.problem}`)

@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly windowMs: number
   /** How many tenants a benchmark of many makes; each has a default of its own. */
   readonly tenants?: number | undefined
+  /** Rows of the tenant that `drop` empties. */
+  readonly dropRows?: number | undefined
   readonly log: (line: string) => void
 }
 

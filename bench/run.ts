@@ -1,18 +1,20 @@
-// `npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--tenants N]`
+// `npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--tenants N] [--drop-rows N]`
 //
 // Without names, all. Figures are ratios of windows in the same round: docs/benchmarks.md has the method and the results.
 
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { connections } from './connections.ts'
 import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
+import { drop } from './drop.ts'
 import { fullScan } from './full-scan.ts'
 import { insert } from './insert.ts'
 import { kysely } from './kysely.ts'
 import { list } from './list.ts'
 import { noisyNeighbour } from './noisy-neighbour.ts'
-import { databasePlacement, schemaPlacement } from './placed.ts'
 import { onboarding } from './onboarding.ts'
+import { databasePlacement, schemaPlacement } from './placed.ts'
 import { pointRead } from './point-read.ts'
 import type { Quartiles } from './quartiles.ts'
 import type { BenchmarkResult, RunOptions } from './rounds.ts'
@@ -31,6 +33,8 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'schema-placement': schemaPlacement,
   'database-placement': databasePlacement,
   onboarding,
+  connections,
+  drop,
   context,
 }
 
@@ -43,6 +47,7 @@ const { values, positionals } = parseArgs({
     rows: { type: 'string', default: '200000' },
     window: { type: 'string', default: '160' },
     tenants: { type: 'string' },
+    'drop-rows': { type: 'string' },
   },
 })
 
@@ -53,14 +58,17 @@ const options: RunOptions = {
   clients: values.clients.split(',').map(Number),
   windowMs: Number(values.window),
   ...(values.tenants !== undefined && { tenants: Number(values.tenants) }),
+  ...(values['drop-rows'] !== undefined && { dropRows: Number(values['drop-rows']) }),
   // People read on stderr when a machine reads stdout.
   log: values.json ? (line) => console.error(line) : (line) => console.log(line),
 }
 const rows = Number(values.rows)
-const isGood = [options.rounds, options.windowMs, options.tenants ?? 1, rows, ...options.clients].every((value) => Number.isInteger(value) && value > 0)
+const isGood = [options.rounds, options.windowMs, options.tenants ?? 1, options.dropRows ?? 1, rows, ...options.clients].every(
+  (value) => Number.isInteger(value) && value > 0,
+)
 if (unknown.length > 0 || !isGood) {
   console.error(
-    `Usage: npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--tenants N]\nNames: ${Object.keys(benchmarks).join(', ')}`,
+    `Usage: npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--tenants N] [--drop-rows N]\nNames: ${Object.keys(benchmarks).join(', ')}`,
   )
   process.exit(2)
 }
