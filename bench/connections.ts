@@ -144,7 +144,7 @@ async function sessionsOf({ database }: BenchFleet): Promise<number> {
 }
 
 /** Copies of the fleet's own template, each with its login and some rows: as onboarding leaves them, without the wait for it. */
-async function makeTenants({ fleet, database, secrets }: BenchFleet, count: number): Promise<readonly string[]> {
+export async function makeTenants({ fleet, database, secrets }: BenchFleet, count: number): Promise<readonly string[]> {
   const { superuser } = database
   const template = await fleet.placements.templates.name()
   const rows = await superuser.query<{ id: string }>('select partywall.uuidv7()::text as id from generate_series(1, $1)', [count])
