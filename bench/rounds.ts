@@ -10,12 +10,18 @@ export interface RunOptions {
   readonly rounds: number
   readonly clients: readonly number[]
   readonly windowMs: number
+  /** How many tenants a benchmark of many makes; each has a default of its own. */
+  readonly tenants?: number | undefined
+  /** Rows of the tenant that `drop` empties. */
+  readonly dropRows?: number | undefined
   readonly log: (line: string) => void
 }
 
 export interface BenchmarkResult {
   readonly benchmark: string
   readonly ratios: Readonly<Record<string, Quartiles>>
+  /** Rates and times of this machine, with their unit in the name. */
+  readonly figures?: Readonly<Record<string, number>> | undefined
   /** What is worth knowing beside the ratios. */
   readonly notes: readonly string[]
 }

@@ -1,16 +1,19 @@
-// `npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N]`
+// `npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--tenants N] [--drop-rows N]`
 //
 // Without names, all. Figures are ratios of windows in the same round: docs/benchmarks.md has the method and the results.
 
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { connections } from './connections.ts'
 import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
+import { drop } from './drop.ts'
 import { fullScan } from './full-scan.ts'
 import { insert } from './insert.ts'
 import { kysely } from './kysely.ts'
 import { list } from './list.ts'
 import { noisyNeighbour } from './noisy-neighbour.ts'
+import { onboarding } from './onboarding.ts'
 import { databasePlacement, schemaPlacement } from './placed.ts'
 import { pointRead } from './point-read.ts'
 import type { Quartiles } from './quartiles.ts'
@@ -29,6 +32,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'noisy-neighbour': noisyNeighbour,
   'schema-placement': schemaPlacement,
   'database-placement': databasePlacement,
+  onboarding,
+  connections,
+  drop,
   context,
 }
 
@@ -40,6 +46,8 @@ const { values, positionals } = parseArgs({
     clients: { type: 'string', default: '1,16,64' },
     rows: { type: 'string', default: '200000' },
     window: { type: 'string', default: '160' },
+    tenants: { type: 'string' },
+    'drop-rows': { type: 'string' },
   },
 })
 
@@ -49,14 +57,18 @@ const options: RunOptions = {
   rounds: Number(values.rounds),
   clients: values.clients.split(',').map(Number),
   windowMs: Number(values.window),
+  ...(values.tenants !== undefined && { tenants: Number(values.tenants) }),
+  ...(values['drop-rows'] !== undefined && { dropRows: Number(values['drop-rows']) }),
   // People read on stderr when a machine reads stdout.
   log: values.json ? (line) => console.error(line) : (line) => console.log(line),
 }
 const rows = Number(values.rows)
-const isGood = [options.rounds, options.windowMs, rows, ...options.clients].every((value) => Number.isInteger(value) && value > 0)
+const isGood = [options.rounds, options.windowMs, options.tenants ?? 1, options.dropRows ?? 1, rows, ...options.clients].every(
+  (value) => Number.isInteger(value) && value > 0,
+)
 if (unknown.length > 0 || !isGood) {
   console.error(
-    `Usage: npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N]\nNames: ${Object.keys(benchmarks).join(', ')}`,
+    `Usage: npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--tenants N] [--drop-rows N]\nNames: ${Object.keys(benchmarks).join(', ')}`,
   )
   process.exit(2)
 }
@@ -84,16 +96,17 @@ async function main(): Promise<void> {
   for (const name of names) {
     const result = await benchmarks[name]!(database, options)
     report(result, log)
-    lines.push(JSON.stringify({ benchmark: result.benchmark, ratios: medians(result.ratios) }))
+    lines.push(JSON.stringify({ benchmark: result.benchmark, ratios: medians(result.ratios), figures: result.figures }))
   }
   if (values.json) for (const line of lines) console.log(line)
 }
 
-function report({ benchmark, ratios, notes }: BenchmarkResult, log: RunOptions['log']): void {
+function report({ benchmark, ratios, figures = {}, notes }: BenchmarkResult, log: RunOptions['log']): void {
   log(benchmark)
   for (const [key, { q25, median, q75 }] of Object.entries(ratios)) {
     log(`  ${key.padEnd(52)} ${shown(median).padStart(8)}  (${shown(q25)} – ${shown(q75)})`)
   }
+  for (const [key, value] of Object.entries(figures)) log(`  ${key.padEnd(52)} ${shown(value).padStart(8)}`)
   for (const note of notes) log(`    ${note}`)
   log('')
 }

@@ -75,14 +75,15 @@ function parsedAdmin(given: unknown): TenantAdmin {
   return { email: address, name: name === undefined ? address : textField('admin.name', name) }
 }
 
-/** Where a step leaves nothing to repair and costs next to nothing, it is not worth a write of its own. */
-const isLight = (input: OnboardInput): boolean => input.isolation === 'pooled'
+/** A place that is made in milliseconds, and found again when it is made again, is not worth a write of its own. */
+const isLight = ({ isolation }: OnboardInput): boolean => isolation === 'pooled' || isolation === 'schema'
 
 function place(life: TenantLife, input: OnboardInput): Step {
   return {
     name: 'place',
     describe: `Chooses a place (${input.isolation}) in the region ${input.tenant.region ?? 'default'}, and reserves it.`,
-    isLight: isLight(input),
+    // A server may have to be made first; everything else is a row in the catalog.
+    isLight: input.isolation !== 'server',
     run: async () => (await placeOf(life, input)) as unknown as Json,
   }
 }
@@ -97,7 +98,7 @@ function reserve(life: TenantLife, input: OnboardInput): Step {
   return {
     name: 'reserve',
     describe: `Reserves the slug ${input.tenant.slug} in the catalog, with the status onboarding.`,
-    isLight: isLight(input),
+    isLight: true,
     isDone: async () => (await find())?.status === 'onboarding',
     run: async ({ outputs }) => {
       const placement = outputs['place'] as unknown as Placement
@@ -147,7 +148,7 @@ function openGate(life: TenantLife, input: OnboardInput): Step {
   return {
     name: 'open-gate',
     describe: 'Opens the tenant’s gate in its database. Its status still keeps requests out.',
-    isLight: isLight(input),
+    isLight: true,
     run: async (context) => {
       await life.placements(input.isolation).setGate(inItsPlace(input, context), 'open')
       return undefined
