@@ -7,6 +7,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { checkedSecret, checkedSecretName, checkedSecretPrefix, isSecret, isSecretName, type SecretStore } from '../core/secret-store.ts'
 import { ConfigurationError, SecretStoreError } from '../errors.ts'
+import { checkBounds, withDeadline } from './deadline.ts'
 
 export interface AwsCredentials {
   readonly accessKeyId: string
@@ -26,11 +27,11 @@ export interface AwsSecretsOptions {
   readonly folder?: string | undefined
   /** The key that encrypts new secrets: its id, ARN or alias. Default: the account's own, `aws/secretsmanager`. */
   readonly kmsKeyId?: string | undefined
-  /** For one call with all its tries, in milliseconds. Default 15,000. */
+  /** For one call with all its tries and its credentials, and for each page of a list, in milliseconds. Default 15,000, at most 600,000. */
   readonly timeoutMs?: number | undefined
-  /** How often a request is tried when the service is busy or not to be reached. Default 3. */
+  /** How often a request is tried when the service is busy or not to be reached. Default 3, at most 100. */
   readonly triesMax?: number | undefined
-  /** Between two tries to make what was deleted a moment ago, in milliseconds. Default 1,000. */
+  /** Between two tries to put what was deleted a moment ago, in milliseconds. Default 1,000, at most 60,000. */
   readonly pauseMs?: number | undefined
 }
 
@@ -48,6 +49,9 @@ export function awsSecrets(options: AwsSecretsOptions = {}): SecretStore {
   return new AwsSecretStore(options)
 }
 
+/** Of one list: a million names. */
+const pagesMax = 10_000
+
 type Sdk = typeof import('@aws-sdk/client-secrets-manager')
 type Client = InstanceType<Sdk['SecretsManagerClient']>
 
@@ -62,9 +66,7 @@ class AwsSecretStore implements SecretStore {
 
   constructor(options: AwsSecretsOptions) {
     const { folder = 'partywall', timeoutMs = 15_000, triesMax = 3, pauseMs = 1_000 } = options
-    for (const [setting, value] of Object.entries({ timeoutMs, triesMax, pauseMs })) {
-      if (!Number.isInteger(value) || value < 1) throw new ConfigurationError(`${setting} is a whole number from 1 up.`)
-    }
+    checkBounds({ timeoutMs, triesMax, pauseMs })
     if (!isSecretName(folder)) throw new ConfigurationError('folder is a path of lower-case segments, as in "partywall".')
     if (options.endpoint !== undefined) refusePlainHttp(options.endpoint)
     this.#options = options
@@ -91,13 +93,13 @@ class AwsSecretStore implements SecretStore {
     const { kmsKeyId } = this.#options
     await this.#call(`PutSecretValue ${SecretId}`, async ({ sdk, client }, options) => {
       for (let tries = 1; ; tries += 1) {
-        if (await unlessMissing(client.send(new sdk.PutSecretValueCommand({ SecretId, SecretString }), options))) return
         const fresh = { Name: SecretId, SecretString, ...(kmsKeyId === undefined ? {} : { KmsKeyId: kmsKeyId }) }
         try {
+          if (await unlessMissing(client.send(new sdk.PutSecretValueCommand({ SecretId, SecretString }), options))) return
           await client.send(new sdk.CreateSecretCommand(fresh), options)
           return
         } catch (error) {
-          // Somebody made it in between, or it was deleted a moment ago and is not gone yet.
+          // Somebody made it in between, or it was deleted a moment ago and is not gone yet: either call is refused then.
           const isPassing = ['ResourceExistsException', 'InvalidRequestException'].includes(nameOf(error))
           if (!isPassing || tries === this.#triesMax) throw error
         }
@@ -118,7 +120,7 @@ class AwsSecretStore implements SecretStore {
     const wanted = folder + checkedSecretPrefix(prefix)
     const names: string[] = []
     let NextToken: string | undefined
-    do {
+    for (let pages = 1; ; pages += 1) {
       const page = { MaxResults: 100, Filters: [{ Key: 'name' as const, Values: [wanted] }], ...(NextToken ? { NextToken } : {}) }
       const answer = await this.#call(`ListSecrets ${wanted}`, async ({ sdk, client }, options) =>
         client.send(new sdk.ListSecretsCommand(page), options),
@@ -128,9 +130,12 @@ class AwsSecretStore implements SecretStore {
         const name = found.slice(folder.length)
         if (found.startsWith(wanted) && isSecretName(name)) names.push(name)
       }
+      if (answer.NextToken === undefined) return [...new Set(names)].sort()
+      if (answer.NextToken === NextToken || pages === pagesMax) {
+        throw new SecretStoreError(`AWS Secrets Manager: ListSecrets ${wanted}: a list without an end.`, { retryable: false })
+      }
       NextToken = answer.NextToken
-    } while (NextToken !== undefined)
-    return [...new Set(names)].sort()
+    }
   }
 
   #idOf(name: string): string {
@@ -141,30 +146,48 @@ class AwsSecretStore implements SecretStore {
     what: string,
     work: (loaded: { readonly sdk: Sdk; readonly client: Client }, options: { readonly abortSignal: AbortSignal }) => Promise<T>,
   ): Promise<T> {
+    const loaded = await this.#loaded()
+    const tooLate = () => new SecretStoreError(`AWS Secrets Manager: ${what}: no answer within ${this.#timeoutMs} ms.`)
+    // The client heeds the signal while it waits for the service, but not while it waits for credentials.
+    const explained = async (abortSignal: AbortSignal) => {
+      try {
+        return await work(loaded, { abortSignal })
+      } catch (error) {
+        throw failed(what, error)
+      }
+    }
+    return withDeadline(this.#timeoutMs, explained, tooLate)
+  }
+
+  async #loaded(): Promise<{ readonly sdk: Sdk; readonly client: Client }> {
     this.#loading ??= this.#load()
-    const loaded = await this.#loading
-    const abortSignal = AbortSignal.timeout(this.#timeoutMs)
     try {
-      return await work(loaded, { abortSignal })
+      return await this.#loading
     } catch (error) {
-      if (abortSignal.aborted) throw new SecretStoreError(`AWS Secrets Manager: ${what}: no answer within ${this.#timeoutMs} ms.`)
-      throw failed(what, error)
+      // So that whoever has mended it meanwhile needs no restart.
+      this.#loading = undefined
+      throw error
     }
   }
 
   async #load(): Promise<{ readonly sdk: Sdk; readonly client: Client }> {
     const { region, endpoint, credentials } = this.#options
-    const sdk = await import('@aws-sdk/client-secrets-manager').catch(() => {
-      this.#loading = undefined
-      throw new ConfigurationError('Secrets in AWS need a package that is not there. Run: npm install @aws-sdk/client-secrets-manager')
+    const sdk = await import('@aws-sdk/client-secrets-manager').catch((cause: unknown) => {
+      const message = 'Secrets in AWS need a package that is not there. Run: npm install @aws-sdk/client-secrets-manager'
+      throw new ConfigurationError(message, { cause })
     })
-    const client = new sdk.SecretsManagerClient({
-      maxAttempts: this.#triesMax,
-      ...(region === undefined ? {} : { region }),
-      ...(endpoint === undefined ? {} : { endpoint }),
-      ...(credentials === undefined ? {} : { credentials: async () => withoutUndefined(await credentials()) }),
-    })
-    return { sdk, client }
+    try {
+      const client = new sdk.SecretsManagerClient({
+        maxAttempts: this.#triesMax,
+        ...(region === undefined ? {} : { region }),
+        ...(endpoint === undefined ? {} : { endpoint }),
+        ...(credentials === undefined ? {} : { credentials: async () => withoutUndefined(await credentials()) }),
+      })
+      await client.config.region()
+      return { sdk, client }
+    } catch (cause) {
+      throw new ConfigurationError('There is no region, or none that can be: give region, or set AWS_REGION.', { cause })
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import type { SecretStore } from '../core/secret-store.ts'
 import { ConfigurationError } from '../errors.ts'
 
 export interface CachedSecretsOptions {
-  /** How long a secret is believed, in milliseconds. */
+  /** How long a secret is believed, in milliseconds from when the store was asked. */
   readonly ttlMs: number
   /** How many are remembered; those not asked for longest go first. Default 10,000. */
   readonly secretsMax?: number | undefined
@@ -32,6 +32,7 @@ class Cached implements CachedSecretStore {
   readonly kind: string
   readonly #store: SecretStore
   readonly #known: LRUCache<string, string>
+  readonly #now: () => number
   readonly #asking = new Map<string, Promise<string | undefined>>()
 
   constructor(store: SecretStore, { ttlMs, secretsMax = 10_000, clock = systemClock }: CachedSecretsOptions) {
@@ -40,8 +41,8 @@ class Cached implements CachedSecretStore {
     this.kind = store.kind
     this.#store = store
     // To the cache a time of 0 is no time: what was remembered then would never grow old.
-    const perf = { now: () => clock.monotonic() + 1 }
-    this.#known = new LRUCache({ max: secretsMax, ttl: ttlMs, ttlResolution: 0, perf })
+    this.#now = () => clock.monotonic() + 1
+    this.#known = new LRUCache({ max: secretsMax, ttl: ttlMs, ttlResolution: 0, perf: { now: this.#now } })
   }
 
   async get(name: string): Promise<string | undefined> {
@@ -70,11 +71,13 @@ class Cached implements CachedSecretStore {
   }
 
   async #ask(name: string): Promise<string | undefined> {
+    // A slow answer is as old as its question.
+    const start = this.#now()
     const answer = this.#store.get(name)
     this.#asking.set(name, answer)
     try {
       const value = await answer
-      if (value !== undefined && this.#asking.get(name) === answer) this.#known.set(name, value)
+      if (value !== undefined && this.#asking.get(name) === answer) this.#known.set(name, value, { start })
       return value
     } finally {
       if (this.#asking.get(name) === answer) this.#asking.delete(name)

@@ -17,7 +17,7 @@ import {
   type SecretStore,
   secretLengthMax,
 } from '../core/secret-store.ts'
-import { SecretStoreError } from '../errors.ts'
+import { ConfigurationError, SecretStoreError } from '../errors.ts'
 
 export interface FileSecretsOptions {
   /** Where the secrets are. Made with mode 0700 at the first `put`. */
@@ -35,10 +35,15 @@ const putTriesMax = 20
  * is part of it.
  *
  * Every call refuses, with a `SecretStoreError`, a directory or file that others may read or own, and a symbolic link.
+ * `list` looks at what it lists, so `list('')` when a process starts finds all that would be refused later, one by one.
  * Needs a POSIX file system.
+ *
+ * @throws {ConfigurationError} when no directory is given.
  */
-export function fileSecrets(options: FileSecretsOptions): SecretStore {
-  return new FileSecretStore(resolve(options.directory))
+export function fileSecrets({ directory }: FileSecretsOptions): SecretStore {
+  // Of an empty one the working directory would be made.
+  if (typeof directory !== 'string' || directory === '') throw new ConfigurationError('directory is the path of a directory.')
+  return new FileSecretStore(resolve(directory))
 }
 
 class FileSecretStore implements SecretStore {
@@ -83,9 +88,12 @@ class FileSecretStore implements SecretStore {
   }
 
   async list(prefix: string): Promise<readonly string[]> {
-    checkedSecretPrefix(prefix)
-    const names = await this.#explained(`list ${this.#root}`, () => this.#namesBelow(this.#root, ''))
-    return names.filter((name) => isSecretName(name) && name.startsWith(prefix)).sort()
+    const folder = checkedSecretPrefix(prefix).slice(0, prefix.lastIndexOf('/') + 1)
+    const directory = join(this.#root, ...folder.split('/'))
+    const names = await this.#explained(`list ${directory}`, async () =>
+      (await this.#isPrivatePath(directory)) ? namesBelow(directory, folder, prefix) : [],
+    )
+    return names.filter(isSecretName).sort()
   }
 
   #fileOf(name: string): string {
@@ -98,6 +106,7 @@ class FileSecretStore implements SecretStore {
     if (!(await this.#isPrivatePath(directory))) {
       await mkdir(directory, { recursive: true, mode: 0o700 })
       await this.#isPrivatePath(directory)
+      for (let path = directory; path !== this.#root; path = dirname(path)) await synced(dirname(path))
     }
     await refuseStranger(file)
     const draft = `${file}.${randomBytes(8).toString('hex')}`
@@ -142,21 +151,6 @@ class FileSecretStore implements SecretStore {
     }
   }
 
-  async #namesBelow(directory: string, prefix: string): Promise<readonly string[]> {
-    if (!(await this.#isPrivatePath(directory))) return []
-    const names: string[] = []
-    for (const entry of await readdir(directory, { withFileTypes: true }).catch(noneWhenMissing)) {
-      const path = join(directory, entry.name)
-      if (entry.isSymbolicLink()) throw refused(path, 'is a symbolic link')
-      if (entry.isDirectory()) names.push(...(await this.#namesBelow(path, `${prefix}${entry.name}/`)))
-      else if (entry.name.endsWith(ending)) {
-        await refuseStranger(path)
-        names.push(prefix + entry.name.slice(0, -ending.length))
-      }
-    }
-    return names
-  }
-
   /** What the file system says names paths, never what is in a file. */
   async #explained<T>(deed: string, work: () => Promise<T>): Promise<T> {
     try {
@@ -198,6 +192,27 @@ async function decoded(handle: FileHandle): Promise<string | undefined> {
     // The decoder's own error is not kept: it need not know what is secret.
     return undefined
   }
+}
+
+/** @param folder the name of a directory that was looked at, with a slash at its end. Only what begins as wanted is looked at. */
+async function namesBelow(directory: string, folder: string, wanted: string): Promise<readonly string[]> {
+  const names: string[] = []
+  for (const entry of await readdir(directory, { withFileTypes: true }).catch(noneWhenMissing)) {
+    const [path, name] = [join(directory, entry.name), folder + entry.name]
+    if (!name.startsWith(wanted)) continue
+    if (entry.isSymbolicLink()) throw refused(path, 'is a symbolic link')
+    if (entry.isDirectory()) {
+      const found = await lstat(path).catch(undefinedWhenMissing)
+      if (found === undefined) continue
+      if (!found.isDirectory()) throw refused(path, 'is not a directory')
+      refuseOpen(path, found)
+      names.push(...(await namesBelow(path, `${name}/`, wanted)))
+    } else if (entry.name.endsWith(ending)) {
+      await refuseStranger(path)
+      names.push(name.slice(0, -ending.length))
+    }
+  }
+  return names
 }
 
 /** What a new version replaces, and what is listed, is looked at like what is read. */

@@ -2,6 +2,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { ConfigurationError, SecretStoreError } from '../errors.ts'
+import { checkBounds, withDeadline } from './deadline.ts'
 
 export interface VaultRequestsOptions {
   /** Where Vault answers, e.g. `https://vault.example.com:8200`. Its certificate authority is Node's: see `NODE_EXTRA_CA_CERTS`. */
@@ -10,9 +11,9 @@ export interface VaultRequestsOptions {
   readonly token: () => string | Promise<string>
   /** Namespace of Vault Enterprise, HCP or OpenBao. Default: none. */
   readonly namespace?: string | undefined
-  /** For one try, in milliseconds. Default 5,000. */
+  /** For one try, and for the token before it, in milliseconds. Default 5,000, at most 600,000. */
   readonly timeoutMs?: number | undefined
-  /** How often a request is tried when Vault is busy, sealed, standing by or not to be reached. Default 3. */
+  /** How often a request is tried when Vault is busy, sealed, standing by or not to be reached. Default 3, at most 100. */
   readonly triesMax?: number | undefined
   /** Before the second try, in milliseconds; it doubles with each further one, up to 5,000. Default 200. */
   readonly pauseMs?: number | undefined
@@ -53,9 +54,7 @@ export class VaultRequests {
   /** @throws {ConfigurationError} */
   constructor(options: VaultRequestsOptions) {
     const { namespace, timeoutMs = 5_000, triesMax = 3, pauseMs = 200 } = options
-    for (const [setting, value] of Object.entries({ timeoutMs, triesMax, pauseMs })) {
-      if (!Number.isInteger(value) || value < 1) throw new ConfigurationError(`${setting} is a whole number from 1 up.`)
-    }
+    checkBounds({ timeoutMs, triesMax, pauseMs })
     if (typeof options.token !== 'function') throw new ConfigurationError('token is a function that gives the token.')
     if (namespace !== undefined && !/^[\w.-]+(\/[\w.-]+)*\/?$/.test(namespace)) {
       throw new ConfigurationError('namespace is a path, as in "admin/team".')
@@ -124,8 +123,10 @@ export class VaultRequests {
   async #token(): Promise<string> {
     let token: string
     try {
-      token = (await this.#options.token()).trim()
+      const tooLate = () => new SecretStoreError(`Vault: the token cannot be had (nothing within ${this.#timeoutMs} ms).`)
+      token = (await withDeadline(this.#timeoutMs, async () => this.#options.token(), tooLate)).trim()
     } catch (error) {
+      if (error instanceof SecretStoreError) throw error
       // Whose error that is, and what it has in it, is not known.
       throw new SecretStoreError(`Vault: the token cannot be had (${codeOf(error)}).`)
     }

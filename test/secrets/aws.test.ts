@@ -66,6 +66,11 @@ secretFailureConformance('aws secrets', 'credentials that cannot be had', async 
   return { store: (await aws(t, { credentials })).store, retryable: false, says: /CredentialsProviderError\.$/ }
 })
 
+secretFailureConformance('aws secrets', 'credentials that never come', async (t) => {
+  const credentials = () => new Promise<never>(() => {})
+  return { store: (await aws(t, { credentials, timeoutMs: 50 })).store, retryable: true, says: /no answer within 50 ms/ }
+})
+
 secretFailureConformance('aws secrets', 'a value that no secret can be', async (t) => {
   const fault: Fault = () => ({ status: 200, body: JSON.stringify({ SecretBinary: Buffer.from('S3cret').toString('base64') }) })
   return { store: (await aws(t, { fault })).store, retryable: false, says: /holds what no secret can be/, only: ['get'] }
@@ -96,6 +101,38 @@ test('a put of what was deleted a moment ago waits until it is gone', async (t) 
   assert.equal(await store.get('a'), 'x')
 })
 
+test('a put of what is still being deleted waits as well when the new version is what is refused', async (t) => {
+  const fault: Fault = (_, number) => (number === 1 ? refusal('InvalidRequestException') : undefined)
+  const { store, server } = await aws(t, { fault, triesMax: 2 })
+  await store.put('a', 'x')
+  assert.deepEqual(callsOf(server.requests), ['PutSecretValue', 'PutSecretValue', 'CreateSecret'])
+})
+
+test('a put of what an operator has scheduled for deletion is given up after so many tries', async (t) => {
+  const { store, server } = await aws(t, { fault: () => refusal('InvalidRequestException'), triesMax: 3 })
+  await assert.rejects(store.put('a', 'x'), /InvalidRequestException/)
+  assert.equal(server.requests.length, 3)
+})
+
+test('a list whose pages go in a circle ends', async (t) => {
+  const fault: Fault = () => ({ status: 200, body: JSON.stringify({ SecretList: [], NextToken: 'again' }) })
+  const { store, server } = await aws(t, { fault })
+  await assert.rejects(
+    store.list(''),
+    (error) => error instanceof SecretStoreError && !error.retryable && /without an end/.test(error.message),
+  )
+  assert.equal(server.requests.length, 2)
+})
+
+test('a region that is none is an error of the settings, every time', async () => {
+  for (const region of ['', 'eu central 1']) {
+    const store = awsSecrets({ region, endpoint: 'http://127.0.0.1:1', credentials: async () => awsCredentials })
+    for (let times = 0; times < 2; times += 1) {
+      await assert.rejects(store.get('a'), (error) => error instanceof ConfigurationError && /give region/.test(error.message))
+    }
+  }
+})
+
 test('a list takes every page, and leaves out what the filter found beside it', async (t) => {
   const names = Array.from({ length: 120 }, (_, index) => `tenant/t${String(index).padStart(3, '0')}/login`)
   const { store, server, kept } = await aws(t, { secrets: Object.fromEntries(names.map((name) => [name, 'x'])) })
@@ -113,6 +150,7 @@ test('settings that are none are refused at once', () => {
     { folder: '' },
     { folder: 'a/' },
     { timeoutMs: 0 },
+    { timeoutMs: 600_001 },
     { triesMax: 1.5 },
     { pauseMs: -1 },
   ]) {

@@ -55,6 +55,19 @@ test('a secret is asked for once within its time, and again after it', async () 
   assert.deepEqual(store.asked, ['a', 'a'])
 })
 
+test('the time of a slow answer begins with its question', async () => {
+  const { clock, store, cached } = cast()
+  const release = store.hold()
+  const slow = cached.get('a')
+  clock.advance(900)
+  release()
+  assert.equal(await slow, 'one')
+  assert.equal(await cached.get('a'), 'one')
+  clock.advance(101)
+  await store.put('a', 'new')
+  assert.equal(await cached.get('a'), 'new')
+})
+
 test('a thousand who ask at once are one question', async () => {
   const { store, cached } = cast()
   const release = store.hold()
@@ -95,6 +108,27 @@ test('a put while an answer is under way is not undone by it', async () => {
   release()
   assert.equal(await before, 'one')
   assert.equal(await cached.get('a'), 'new')
+})
+
+test('what is asked while a put or a delete is under way is not remembered after it', async () => {
+  const { store } = cast()
+  for (const change of ['put', 'delete'] as const) {
+    await store.put('a', 'one')
+    const gate = Promise.withResolvers<void>()
+    const slow: SecretStore = {
+      kind: 'memory',
+      get: (name) => store.get(name),
+      put: async (name, value) => gate.promise.then(() => store.put(name, value)),
+      delete: async (name) => gate.promise.then(() => store.delete(name)),
+      list: (prefix) => store.list(prefix),
+    }
+    const cached = cachedSecrets(slow, { ttlMs: 1_000 })
+    const changing = change === 'put' ? cached.put('a', 'new') : cached.delete('a')
+    assert.equal(await cached.get('a'), 'one')
+    gate.resolve()
+    await changing
+    assert.equal(await cached.get('a'), change === 'put' ? 'new' : undefined)
+  }
 })
 
 test('neither an absence nor a failure is remembered', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { SecretStore } from '../../src/core/secret-store.ts'
-import { SecretStoreError } from '../../src/errors.ts'
+import { ConfigurationError, SecretStoreError } from '../../src/errors.ts'
 import { fileSecrets } from '../../src/secrets/file.ts'
 import { secretFailureConformance, secretReadingConformance, secretWritingConformance } from '../core/secret-store-conformance.ts'
 
@@ -175,6 +175,19 @@ test('what is no file, where a secret should be, is left as it is and refused', 
   await assert.rejects(store.put('b', 'x'), SecretStoreError)
   assert.deepEqual((await readdir(directory)).sort(), ['a.secret', 'b.secret'])
   assert.equal(await store.get('a'), 'old')
+})
+
+test('a list looks at what it lists, and at nothing beside it', async (t) => {
+  const { directory, store } = await place(t)
+  for (const name of ['server/eu-1/app', 'server/eu-10/app', 'tenant/t1/login']) await store.put(name, 'x')
+  await chmod(join(directory, 'tenant/t1/login.secret'), 0o644)
+  await chmod(join(directory, 'server/eu-10'), 0o755)
+  assert.deepEqual(await store.list('server/eu-1/'), ['server/eu-1/app'])
+  for (const prefix of ['server/eu-1', 'server/', 'tenant/t', '']) await assert.rejects(store.list(prefix), /can be read by others/, prefix)
+})
+
+test('no directory is not the working directory', () => {
+  assert.throws(() => fileSecrets({ directory: '' }), ConfigurationError)
 })
 
 test('what is no secret of ours in the directory is not listed', async (t) => {

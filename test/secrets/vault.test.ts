@@ -71,6 +71,15 @@ secretFailureConformance('vault secrets', 'a token that cannot be had', async (t
   return { store: (await vault(t, { token })).store, retryable: true, says: /the token cannot be had \(ENOENT\)/ }
 })
 
+secretFailureConformance('vault secrets', 'a token that never comes', async (t) => {
+  const token = () => new Promise<string>(() => {})
+  return {
+    store: (await vault(t, { token, timeoutMs: 50 })).store,
+    retryable: true,
+    says: /the token cannot be had \(nothing within 50 ms\)/,
+  }
+})
+
 secretFailureConformance('vault secrets', 'a token that no header can carry', async (t) => {
   const { store, server } = await vault(t, { token: () => 'S3cret\r\nX: y' })
   t.after(() => assert.equal(server.requests.length, 0))
@@ -169,7 +178,10 @@ test('a Vault over plain http, or with settings that are none, is refused at onc
     { folder: 'a/' },
     { namespace: 'a\r\nb' },
     { timeoutMs: 0 },
+    { timeoutMs: 2 ** 33 },
     { triesMax: 0 },
+    { triesMax: 101 },
+    { pauseMs: 60_001 },
     { pauseMs: Number.NaN },
     { token: 'S3cret' as unknown as () => string },
   ]
