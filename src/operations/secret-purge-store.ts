@@ -9,17 +9,20 @@ export interface PurgedSecrets {
   get(name: string): Promise<string | undefined>
   /** Deleting what is not there is no error. */
   delete(name: string): Promise<void>
+  list(prefix: string): Promise<readonly string[]>
 }
 
-/** @param names the secrets of a tenant; default: the password of its own login. */
-export function secretPurgeStore(
-  secrets: PurgedSecrets,
-  names: (id: TenantId) => readonly string[] = (id) => [`tenant/${id}/login`],
-): PurgeStore {
+/**
+ * What a store cannot read it may still keep: an older version, a draft of a process that was killed. So everything is deleted,
+ * read or not, and afterwards both asked for by name and looked for in the list.
+ */
+export function secretPurgeStore(secrets: PurgedSecrets): PurgeStore {
+  const known = (id: TenantId): readonly string[] => [`tenant/${id}/login`]
+  const listed = async (id: TenantId): Promise<readonly string[]> => await secrets.list(`tenant/${id}/`)
   const found = async (id: TenantId): Promise<readonly string[]> => {
-    const there: string[] = []
-    for (const name of names(id)) if ((await secrets.get(name)) !== undefined) there.push(name)
-    return there
+    const there = new Set(await listed(id))
+    for (const name of known(id)) if ((await secrets.get(name)) !== undefined) there.add(name)
+    return [...there]
   }
   const counted = (there: readonly string[]): readonly PurgeCount[] =>
     there.length === 0 ? [] : [{ kind: 'secret', where: 'secret store', count: there.length }]
@@ -28,7 +31,7 @@ export function secretPurgeStore(
     plan: async ({ id }) => counted(await found(id)),
     purge: async ({ id }) => {
       const there = await found(id)
-      for (const name of there) await secrets.delete(name)
+      for (const name of new Set([...known(id), ...there])) await secrets.delete(name)
       return counted(there)
     },
     verify: async ({ id }) => counted(await found(id)),

@@ -212,7 +212,8 @@ export class Servers {
     const kept: string[] = []
     for (const secret of secretNamesOf(name)) if ((await secrets.get(secret)) !== undefined) kept.push(secret)
     if (server === undefined && kept.length === 0) await this.get(name)
-    for (const secret of kept) await secrets.delete(secret)
+    // Also those that cannot be read: a store may keep older versions, or a draft of a process that was killed.
+    for (const secret of secretNamesOf(name)) await secrets.delete(secret)
   }
 
   /**

@@ -15,6 +15,7 @@ import {
 import { cachePurgeStore } from '../../src/operations/cache-purge-store.ts'
 import { certificateKeySet } from '../../src/operations/certificate-key.ts'
 import type { Operation } from '../../src/operations/journal.ts'
+import type { OperationEvent } from '../../src/operations/operation-event.ts'
 import { type SignedCertificate, verifyCertificate } from '../../src/operations/purge-certificate.ts'
 import type { PurgeStore } from '../../src/operations/purge-store.ts'
 import { secretPurgeStore } from '../../src/operations/secret-purge-store.ts'
@@ -147,10 +148,27 @@ test('every store that is registered is purged and certified', async () => {
   )
 })
 
-test('a secret store that times out stops the certificate, and a retry signs it', async () => {
+test('a secret that the store keeps and cannot read is deleted too', async () => {
+  const stage = memoryStage()
+  const { operations, id } = await withAcme({ ...stage.options, stores: [secretPurgeStore(stage.secrets)] })
+  stage.secrets.unreadable.add(`tenant/${id}/login`).add(`tenant/${id}/older`).add('tenant/another/login')
+  await operations.offboard('acme', { reason, now: true })
+  assert.deepEqual([...stage.secrets.unreadable], ['tenant/another/login'])
+})
+
+test('a purge that could not be certified is not begun', async () => {
   const stage = await withAcme()
   stage.secrets.failure = new DatabaseUnavailableError('The secret store did not answer in time.')
-  await assert.rejects(stage.operations.offboard('acme', { reason, now: true }), (error: OperationFailedError) => {
+  await assert.rejects(stage.operations.offboard('acme', { reason, now: true }), DatabaseUnavailableError)
+  assert.deepEqual(await stage.operations.list({ kind: 'offboard' }), [])
+})
+
+test('a secret store that times out stops the certificate, and a retry signs it', async () => {
+  const stage = await withAcme()
+  const onProgress = (event: OperationEvent): void => {
+    if (event.step === 'forget') stage.secrets.failure = new DatabaseUnavailableError('The secret store did not answer in time.')
+  }
+  await assert.rejects(stage.operations.offboard('acme', { reason, now: true, onProgress }), (error: OperationFailedError) => {
     assert.equal(error.details['step'], 'certify')
     return true
   })

@@ -12,6 +12,8 @@ import { ManualClock } from '../support/manual-clock.ts'
 
 export class MemorySecrets {
   readonly kept = new Map<string, string>()
+  /** Kept, and not to be read: older versions, drafts of killed processes. */
+  readonly unreadable = new Set<string>()
   /** Thrown by every call, while it is there. */
   failure: Error | undefined
 
@@ -27,6 +29,11 @@ export class MemorySecrets {
 
   async delete(name: string): Promise<void> {
     this.kept.delete(name)
+    this.unreadable.delete(name)
+  }
+
+  async list(prefix: string): Promise<readonly string[]> {
+    return [...this.kept.keys(), ...this.unreadable].filter((name) => name.startsWith(prefix))
   }
 }
 

@@ -46,7 +46,11 @@ describe('the life of a tenant', () => {
       stores: [
         new CatalogPurgeStore(writer),
         new SlotPurgeStore(async (server, fn) => await made.connections.asAdministrator(server, fn)),
-        secretPurgeStore({ get: async (name) => made.secrets.get(name), delete: async (name) => void made.secrets.delete(name) }),
+        secretPurgeStore({
+          get: async (name) => made.secrets.get(name),
+          delete: async (name) => void made.secrets.delete(name),
+          list: async (prefix) => [...made.secrets.keys()].filter((name) => name.startsWith(prefix)),
+        }),
       ],
       exporter: new DirectoryTenantExporter({ asMigrator: async (database, fn) => await made.connections.asMigrator(database, fn) }),
     }
