@@ -89,7 +89,8 @@ export async function cliFleet(): Promise<CliFleet> {
 
 async function strike(fleet: Fleet, catalog: TestDatabase): Promise<void> {
   for (const { id } of await fleet.tenants.list({ state: 'waiting' })) await fleet.tenants.cancel(id, { reason: 'The test is over.' })
-  for (const { id } of (await fleet.catalog.list()).tenants) {
+  // Whoever is below another came after it.
+  for (const { id } of [...(await fleet.catalog.list()).tenants].reverse()) {
     await fleet.tenants.offboard(id, { reason: 'The test is over.', now: true }).catch((error: unknown) => {
       if (!(error instanceof TenantNotFoundError)) throw error
     })
