@@ -1,10 +1,8 @@
 // Onboarding on the command line: `tenant onboard`, and `tenant create`, which shows nothing on the way.
 
 import { type Isolation, isolations } from '../core/placement.ts'
-import { parseTenantRef } from '../core/tenant.ts'
-import { ConfigurationError } from '../errors.ts'
 import type { OnboardTenant } from '../operations/operations.ts'
-import { assertKnowsMigrations, type FleetPlane, fleetTenant, needsFleet, withFleet } from './fleet-plane.ts'
+import { assertKnowsMigrations, fleetTenant, needsFleet, withFleet } from './fleet-plane.ts'
 import { keyValues } from './key-values.ts'
 import { operationProgress } from './operation-progress.ts'
 import { tellPlan } from './told-operation.ts'
@@ -47,7 +45,7 @@ export function onboardVerb(about: {
           region,
           isolation: isolation as Isolation | undefined,
           server,
-          parentId: given.parent === undefined ? undefined : await parentOf(plane, given.parent),
+          parentId: given.parent === undefined ? undefined : (await fleetTenant(plane, given.parent)).id,
           features: given.feature.length === 0 ? undefined : keyValues('--feature', given.feature),
           domains: given.domain.length === 0 ? undefined : given.domain,
           admin: adminEmail === undefined ? undefined : { email: adminEmail },
@@ -64,12 +62,4 @@ export function onboardVerb(about: {
       if (report.handedOut['apiKey'] !== undefined) terminal.note('The API key is printed this once: nobody can print it again.')
     },
   })
-}
-
-async function parentOf(plane: FleetPlane, ref: string): Promise<string> {
-  const lookup = parseTenantRef(ref)
-  if (lookup.kind === 'id') return lookup.id
-  const found = await plane.fleet.catalog.find(lookup)
-  if (found === undefined) throw new ConfigurationError(`--parent ${ref}: there is no such tenant. See partywall tenant list.`)
-  return found.id
 }

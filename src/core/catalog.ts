@@ -60,6 +60,8 @@ export interface TenantListOptions {
   readonly isolation?: Isolation | undefined
   /** A database, by its name in the catalog. */
   readonly database?: string | undefined
+  /** Those that are right below this one. */
+  readonly parentId?: TenantId | undefined
 }
 
 /** Told when tenants may have changed. `ids` undefined means: any of them (e.g. the listener was cut off for a while). */

@@ -93,7 +93,7 @@ export class MemoryCatalog implements Catalog {
   }
 
   async list(options: TenantListOptions = {}): Promise<TenantPage> {
-    const { limit, after, status, plan, region, isolation, database } = checkedListOptions(options)
+    const { limit, after, status, plan, region, isolation, database, parentId } = checkedListOptions(options)
     const tenants = [...this.#tenants.values()]
       .filter((tenant) => after === undefined || tenant.id > after)
       .filter((tenant) => status === undefined || tenant.status === status)
@@ -101,6 +101,7 @@ export class MemoryCatalog implements Catalog {
       .filter((tenant) => region === undefined || tenant.region === region)
       .filter((tenant) => isolation === undefined || tenant.placement.isolation === isolation)
       .filter((tenant) => database === undefined || tenant.placement.database === database)
+      .filter((tenant) => parentId === undefined || tenant.parentId === parentId)
       .sort((a, b) => (a.id < b.id ? -1 : 1))
     const page = tenants.slice(0, limit)
     return { tenants: page, next: tenants.length > limit ? page.at(-1)?.id : undefined }

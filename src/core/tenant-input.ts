@@ -92,6 +92,7 @@ export function checkedListOptions(options: TenantListOptions): TenantListOption
     region: options.region === undefined ? undefined : checkedWord('region', options.region),
     isolation: options.isolation === undefined ? undefined : checkedOneOf('isolation', isolations, options.isolation),
     database: options.database,
+    parentId: options.parentId === undefined ? undefined : parseTenantId(options.parentId),
   }
 }
 

@@ -7,7 +7,7 @@
 
 import { createHash } from 'node:crypto'
 import type { PurgeCount } from '../core/placement-adapter.ts'
-import type { Json } from '../core/tenant.ts'
+import type { Json, TenantId } from '../core/tenant.ts'
 import { ConfigurationError, InvalidInputError } from '../errors.ts'
 import { certificateKey } from './certificate-key.ts'
 import { closeGate, endStatements, mark, type NotedTenant, note, notedTenant, restore } from './gate-steps.ts'
@@ -51,7 +51,7 @@ export function offboard(life: TenantLife, journal: OperationJournal): Operation
       endStatements(life),
       { name: 'grace', describe: 'Waits: until then it can be called off.', waitMs: input.graceMs },
       ...exportRows(life, input),
-      plan(stores),
+      plan(life, stores),
       ...stores.map((store) => purge(store, input)),
       verify(stores),
       forget(life, journal),
@@ -87,10 +87,19 @@ function rememberTenant(life: TenantLife): Step {
     ...base,
     run: async (context) => {
       const { slug } = await settledTenant(life, context.tenantId)
+      await assertNobodyBelow(life, context.tenantId)
       const slugSha256 = createHash('sha256').update(slug).digest('hex')
       return { ...((await base.run(context)) as Record<string, Json>), slugSha256 }
     },
   }
+}
+
+/** The catalog cannot forget a tenant that others name as the one above them. @throws {InvalidInputError} */
+async function assertNobodyBelow(life: TenantLife, id: TenantId): Promise<void> {
+  const { tenants } = await life.catalog.list({ parentId: id, limit: 10 })
+  if (tenants.length === 0) return
+  const names = tenants.map(({ slug }) => slug).join(', ')
+  throw new InvalidInputError(`The tenant is above others: ${names}. Off-board them first, or give them another parent.`)
 }
 
 function exportRows(life: TenantLife, { exportTo }: OffboardInput): readonly Step[] {
@@ -105,11 +114,13 @@ function exportRows(life: TenantLife, { exportTo }: OffboardInput): readonly Ste
   return [{ name: 'export', describe: `Writes the tenant’s rows to ${exportTo}, a file for each table.`, run }]
 }
 
-function plan(stores: readonly PurgeStore[]): Step {
+function plan(life: TenantLife, stores: readonly PurgeStore[]): Step {
   return {
     name: 'plan',
     describe: `Asks every store what it has of the tenant: ${stores.map((store) => store.name).join(', ')}.`,
     run: async (context) => {
+      // Somebody may have come below it during the grace: from the next step on it would be too late to find out.
+      await assertNobodyBelow(life, context.tenantId)
       const found: Record<string, readonly PurgeCount[]> = {}
       for (const store of stores) found[store.name] = await store.plan(noted(context))
       return found as unknown as Json

@@ -187,7 +187,7 @@ export class PostgresCatalog implements Catalog {
   }
 
   async list(options: TenantListOptions = {}): Promise<TenantPage> {
-    const { limit, after, status, plan, region, isolation, database } = checkedListOptions(options)
+    const { limit, after, status, plan, region, isolation, database, parentId } = checkedListOptions(options)
     const rows = await this.#reader.query<TenantRow>(
       `${selectTenant}
         where ($1::uuid is null or t.id > $1::uuid)
@@ -196,9 +196,10 @@ export class PostgresCatalog implements Catalog {
           and ($4::text is null or t.region = $4::text)
           and ($5::text is null or t.isolation = $5::text)
           and ($6::text is null or t.database_name = $6::text)
+          and ($7::uuid is null or t.parent_id = $7::uuid)
         order by t.id
-        limit $7`,
-      [after, status, plan, region, isolation, database, limit + 1],
+        limit $8`,
+      [after, status, plan, region, isolation, database, parentId, limit + 1],
     )
     const tenants = rows.slice(0, limit).map(tenantOf)
     return { tenants, next: rows.length > limit ? tenants.at(-1)?.id : undefined }

@@ -58,10 +58,12 @@ test('tenants are created, listed, shown, renamed, suspended and resumed', async
   const { out } = await run(env, 'tenant', 'list')
   assert.match(out[0]!, /^SLUG +STATUS +PLAN/)
   assert.match(out[1]!, /^acme-two +active +team/)
-  const trail = await database.superuser.query<{ action: string; reason: string; kind: string }>(
-    'select action, reason, actor_kind as kind from partywall.audit_trail order by position',
+  const trail = await database.superuser.query<{ action: string; reason: string | null; kind: string }>(
+    `select action, nullif(reason, '') as reason, actor_kind as kind from partywall.audit_trail where details ->> 'phase' = 'done' order by position`,
   )
   assert.deepEqual(trail, [
+    { action: 'tenant.onboard', reason: null, kind: 'staff' },
+    { action: 'tenant.rename', reason: null, kind: 'staff' },
     { action: 'tenant.suspend', reason: 'unpaid', kind: 'staff' },
     { action: 'tenant.resume', reason: 'paid', kind: 'staff' },
   ])

@@ -156,6 +156,9 @@ export function catalogConformance(name: string, makeCatalog: (t: TestContext) =
     assert.equal((await catalog.list({ plan: 'pro' })).tenants.length, 3)
     const first = (await catalog.list({ limit: 1, plan: 'pro', status: 'suspended' })).tenants[0]
     assert.deepEqual(first, await catalog.find({ kind: 'slug', slug: slug('t1') }))
+    const child = await catalog.create({ slug: slug('child'), name: 'Child', parentId: first!.id })
+    assert.deepEqual((await catalog.list({ parentId: first!.id })).tenants, [child])
+    assert.deepEqual((await catalog.list({ parentId: child.id })).tenants, [])
     for (const limit of [0, -1, 1.5, 1_001, Number.NaN]) await assert.rejects(catalog.list({ limit }), InvalidInputError)
   })
 

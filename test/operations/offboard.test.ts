@@ -194,6 +194,23 @@ test('an export is written before the purge, and the certificate names its hash'
   assert.deepEqual(certificate.export, { manifestSha256: 'abc', rows: 7 })
 })
 
+test('a tenant that is above others is not closed, nor purged when somebody came below it during the grace', async () => {
+  const { operations, catalog, pooled, clock, id } = await withAcme()
+  const { operation } = await operations.onboard({ slug: 'below', name: 'Below', parentId: id })
+  await assert.rejects(operations.offboard('acme', { reason, now: true }), /is above others: below/)
+  assert.equal((await catalog.find(acme))?.status, 'active')
+  await catalog.update(operation!.tenantId, { parentId: null })
+  await operations.offboard('acme', { reason })
+  await catalog.update(operation!.tenantId, { parentId: id })
+  clock.advance(30 * dayMs)
+  const [resumed] = await operations.resumeAll()
+  assert.ok(resumed?.error instanceof InvalidInputError)
+  const tenant = (await catalog.find(acme)) as Tenant
+  assert.deepEqual([tenant.status, (await pooled.describe(tenant)).tables[0]?.rows], ['active', 12_345])
+  await catalog.update(operation!.tenantId, { parentId: null })
+  assert.equal((await operations.offboard('acme', { reason, now: true })).operation?.state, 'done')
+})
+
 test('contradictions and bounds are refused before the tenant is closed', async () => {
   const { operations, catalog } = await withAcme()
   await assert.rejects(operations.offboard('acme', { reason, now: true, graceMs: 1 }), InvalidInputError)
