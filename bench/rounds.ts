@@ -10,6 +10,8 @@ export interface RunOptions {
   readonly rounds: number
   readonly clients: readonly number[]
   readonly windowMs: number
+  /** Of the fleet that is migrated. */
+  readonly fleet: { readonly schemas: number; readonly databases: number }
   readonly log: (line: string) => void
 }
 

@@ -1,4 +1,4 @@
-// `npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N]`
+// `npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--schemas N] [--databases N]`
 //
 // Without names, all. Figures are ratios of windows in the same round: docs/benchmarks.md has the method and the results.
 
@@ -6,6 +6,7 @@ import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
+import { fleet } from './fleet.ts'
 import { fullScan } from './full-scan.ts'
 import { insert } from './insert.ts'
 import { kysely } from './kysely.ts'
@@ -30,6 +31,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'schema-placement': schemaPlacement,
   'database-placement': databasePlacement,
   context,
+  fleet,
 }
 
 const { values, positionals } = parseArgs({
@@ -40,6 +42,8 @@ const { values, positionals } = parseArgs({
     clients: { type: 'string', default: '1,16,64' },
     rows: { type: 'string', default: '200000' },
     window: { type: 'string', default: '160' },
+    schemas: { type: 'string', default: '10000' },
+    databases: { type: 'string', default: '100' },
   },
 })
 
@@ -49,14 +53,17 @@ const options: RunOptions = {
   rounds: Number(values.rounds),
   clients: values.clients.split(',').map(Number),
   windowMs: Number(values.window),
+  fleet: { schemas: Number(values.schemas), databases: Number(values.databases) },
   // People read on stderr when a machine reads stdout.
   log: values.json ? (line) => console.error(line) : (line) => console.log(line),
 }
 const rows = Number(values.rows)
-const isGood = [options.rounds, options.windowMs, rows, ...options.clients].every((value) => Number.isInteger(value) && value > 0)
+const isGood = [options.rounds, options.windowMs, options.fleet.schemas, options.fleet.databases, rows, ...options.clients].every(
+  (value) => Number.isInteger(value) && value > 0,
+)
 if (unknown.length > 0 || !isGood) {
   console.error(
-    `Usage: npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N]\nNames: ${Object.keys(benchmarks).join(', ')}`,
+    `Usage: npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--schemas N] [--databases N]\nNames: ${Object.keys(benchmarks).join(', ')}`,
   )
   process.exit(2)
 }
