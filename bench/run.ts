@@ -1,4 +1,5 @@
 // `npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--tenants N] [--drop-rows N]`
+//                    `[--schemas N] [--databases N]`
 //
 // Without names, all. Figures are ratios of windows in the same round: docs/benchmarks.md has the method and the results.
 
@@ -8,6 +9,7 @@ import { connections } from './connections.ts'
 import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
 import { drop } from './drop.ts'
+import { fleet } from './fleet.ts'
 import { fullScan } from './full-scan.ts'
 import { insert } from './insert.ts'
 import { kysely } from './kysely.ts'
@@ -36,6 +38,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   connections,
   drop,
   context,
+  fleet,
 }
 
 const { values, positionals } = parseArgs({
@@ -48,6 +51,8 @@ const { values, positionals } = parseArgs({
     window: { type: 'string', default: '160' },
     tenants: { type: 'string' },
     'drop-rows': { type: 'string' },
+    schemas: { type: 'string', default: '10000' },
+    databases: { type: 'string', default: '100' },
   },
 })
 
@@ -59,16 +64,24 @@ const options: RunOptions = {
   windowMs: Number(values.window),
   ...(values.tenants !== undefined && { tenants: Number(values.tenants) }),
   ...(values['drop-rows'] !== undefined && { dropRows: Number(values['drop-rows']) }),
+  fleet: { schemas: Number(values.schemas), databases: Number(values.databases) },
   // People read on stderr when a machine reads stdout.
   log: values.json ? (line) => console.error(line) : (line) => console.log(line),
 }
 const rows = Number(values.rows)
-const isGood = [options.rounds, options.windowMs, options.tenants ?? 1, options.dropRows ?? 1, rows, ...options.clients].every(
-  (value) => Number.isInteger(value) && value > 0,
-)
+const isGood = [
+  options.rounds,
+  options.windowMs,
+  options.tenants ?? 1,
+  options.dropRows ?? 1,
+  options.fleet.schemas,
+  options.fleet.databases,
+  rows,
+  ...options.clients,
+].every((value) => Number.isInteger(value) && value > 0)
 if (unknown.length > 0 || !isGood) {
   console.error(
-    `Usage: npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--tenants N] [--drop-rows N]\nNames: ${Object.keys(benchmarks).join(', ')}`,
+    `Usage: npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--tenants N] [--drop-rows N] [--schemas N] [--databases N]\nNames: ${Object.keys(benchmarks).join(', ')}`,
   )
   process.exit(2)
 }

@@ -31,6 +31,7 @@ import { PostgresOperationJournal } from './postgres/operation-journal.ts'
 import { OwnedServers } from './postgres/owned-servers.ts'
 import { placementMigrations } from './postgres/placements/placement-migrations.ts'
 import { createPlacements, type Placements } from './postgres/placements/placements.ts'
+import { Rollout, type RolloutOptions } from './postgres/rollout/rollout.ts'
 import { seedRunner } from './postgres/seed-runner.ts'
 import { Servers } from './postgres/servers.ts'
 import { SlotPurgeStore } from './postgres/slot-purge-store.ts'
@@ -48,6 +49,8 @@ export interface FleetOptions {
   readonly plans?: Readonly<Record<string, Plan>> | undefined
   /** The application's migrations. Default: none. */
   readonly migrations?: URL | undefined
+  /** How migrations go over the fleet. Default: all places at once, halting after 10 failures. */
+  readonly rollout?: Pick<RolloutOptions, 'rings' | 'budget' | 'concurrency'> | undefined
   readonly hooks?: TenantHooks | undefined
   readonly seeds?: readonly Seed[] | undefined
   /** What else holds something of a tenant, and is purged with it. */
@@ -72,6 +75,7 @@ interface Parts {
   readonly apiKeys: ApiKeys
   readonly auditTrail: AuditTrail
   readonly migrations: MigrationSet
+  readonly rollout: Rollout
   readonly connections: FleetConnections
   readonly secrets: SecretStore
   readonly reader: ControlPool
@@ -88,6 +92,8 @@ export class Fleet {
   readonly apiKeys: ApiKeys
   readonly auditTrail: AuditTrail
   readonly migrations: MigrationSet
+  /** Brings every place of the fleet to the newest migration. */
+  readonly rollout: Rollout
   readonly connections: FleetConnections
   /** The gatekeeper's connections to the catalog. */
   readonly reader: ControlPool
@@ -105,6 +111,7 @@ export class Fleet {
     this.apiKeys = parts.apiKeys
     this.auditTrail = parts.auditTrail
     this.migrations = parts.migrations
+    this.rollout = parts.rollout
     this.connections = parts.connections
     this.reader = parts.reader
     this.secrets = parts.secrets
@@ -176,7 +183,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const plans = new Plans(options.plans)
   const migrations = options.migrations === undefined ? { files: [], newest: undefined } : await readMigrations(options.migrations)
   const reader = new ControlPool({ connectionString: options.catalog, applicationName: `${applicationName} gatekeeper` })
-  const writer = new ControlPool({ connectionString: options.admin, applicationName: `${applicationName} admin`, connectionsMax: 4 })
+  const writer = new ControlPool({ connectionString: options.admin, applicationName: `${applicationName} admin`, connectionsMax: 8 })
   const connections = new FleetConnections({ reader, admin: options.admin, secrets, applicationName: `${applicationName} operations` })
   const auditTrail = options.auditTrail ?? new PostgresAuditTrail(reader)
   const servers = new Servers({ reader, writer, secrets, clock })
@@ -219,7 +226,21 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     auditTrail,
     clock,
   })
-  return new Fleet({ tenants, servers, placements, catalog, apiKeys, auditTrail, migrations, connections, secrets, reader, writer })
+  const rollout = new Rollout({ ...options.rollout, reader, writer, connections, set: migrations, auditTrail, clock })
+  return new Fleet({
+    tenants,
+    servers,
+    placements,
+    catalog,
+    apiKeys,
+    auditTrail,
+    migrations,
+    rollout,
+    connections,
+    secrets,
+    reader,
+    writer,
+  })
 }
 
 /** The operation of a server is the tenant's being there: it is begun once, whatever asks for it. */

@@ -155,8 +155,13 @@ async function openDevFleet(parts: {
     const applied = await fleet.migrateMain()
     report(applied.length === 0 ? 'The shared tables are up to date' : `Migrated: ${applied.map(({ file }) => file).join(', ')}`)
     await fleet.placements.schemaDatabases.create({ server: 'main', name: `${application.name.replaceAll('-', '_')}_schemas` })
-    // What a killed run left half-made.
+    // What a killed run left half-made; and the places of tenants who were there before a new migration.
     await fleet.tenants.resumeAll()
+    const plan = await fleet.rollout.plan()
+    if (plan.total > 0) {
+      const { done } = await fleet.rollout.up({ actor: { kind: 'system', id: 'partywall dev' }, ignoresLint: true })
+      report(`Migrated ${done} places of tenants to ${plan.to}`)
+    }
     return fleet
   } catch (error) {
     await fleet.close()
