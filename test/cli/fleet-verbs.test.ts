@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { runCli } from '../../src/cli/run.ts'
+import { memorySecrets } from '../../src/core/memory-secret-store.ts'
+import { openFleet } from '../../src/fleet.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../src/postgres/embedded.ts'
 import { type CliFleet, cliFleet } from '../support/cli-fleet.ts'
 import { recordedTerminal } from '../support/terminal.ts'
@@ -123,6 +125,17 @@ describe('the fleet on the command line', () => {
     assert.equal(await runCli(['operation', 'watch', '--every', '1', '--json'], terminal), 0)
     assert.deepEqual(await cli.rows('stock', 'show'), [{ isolation: 'schema', region: 'default', waiting: 2, wanted: 2 }])
     assert.equal((await cli.run('tenant', 'show', 'hooli')).code, 1)
+  })
+
+  test('a fleet that is closed ends its keeper', async () => {
+    const { gatekeeper, migrator } = cli.catalog.urls
+    const fleet = await openFleet({ catalog: gatekeeper, admin: migrator, secrets: memorySecrets() })
+    let rounds = 0
+    const kept = fleet.keep({ everyMs: 3_600_000, onRound: () => void (rounds += 1) })
+    await fleet.close()
+    await kept
+    assert.ok(rounds <= 1)
+    await assert.rejects(fleet.keep({ everyMs: 1 }), { code: 'PW_INVALID_INPUT' })
   })
 
   test('operation resume goes on with what is due, and says so; an unknown operation is refused', async () => {
