@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { runCli } from '../../src/cli/run.ts'
 import { memorySecrets } from '../../src/core/memory-secret-store.ts'
 import { openFleet } from '../../src/fleet.ts'
+import type { KeptRound } from '../../src/operations/keeper.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../src/postgres/embedded.ts'
 import { type CliFleet, cliFleet } from '../support/cli-fleet.ts'
 import { recordedTerminal } from '../support/terminal.ts'
@@ -130,11 +131,11 @@ describe('the fleet on the command line', () => {
   test('a fleet that is closed ends its keeper', async () => {
     const { gatekeeper, migrator } = cli.catalog.urls
     const fleet = await openFleet({ catalog: gatekeeper, admin: migrator, secrets: memorySecrets() })
-    let rounds = 0
-    const kept = fleet.keep({ everyMs: 3_600_000, onRound: () => void (rounds += 1) })
+    const rounds: KeptRound[] = []
+    const kept = fleet.keep({ everyMs: 3_600_000, onRound: (round) => rounds.push(round) })
     await fleet.close()
     await kept
-    assert.ok(rounds <= 1)
+    assert.ok(rounds.length <= 1)
     await assert.rejects(fleet.keep({ everyMs: 1 }), { code: 'PW_INVALID_INPUT' })
   })
 
