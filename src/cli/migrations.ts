@@ -1,18 +1,16 @@
 // Migrations of the fleet for one command: opened, used, closed. Which files there are, and in which rings they go, the
 // configuration says.
 
-import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { RolloutConfig } from '../config.ts'
 import type { Actor } from '../core/actor.ts'
-import { ConfigurationError } from '../errors.ts'
 import { type OpenMigrations, openMigrations } from '../postgres/rollout/open-rollout.ts'
 import type { RolloutResult } from '../postgres/rollout/rollout.ts'
-import { environmentSecrets } from '../secrets/environment.ts'
 import { findConfig } from './config-file.ts'
+import { actorAtTerminal } from './control-plane.ts'
 import type { Outcome } from './exit-codes.ts'
-import { readSettings } from './settings.ts'
+import { readFleetSettings } from './fleet-settings.ts'
 import type { Invocation, Terminal } from './verb.ts'
 
 const directoryDefault = 'migrations'
@@ -37,14 +35,12 @@ export async function withMigrations<T>(
   flags: RunFlags,
   fn: (rollout: OpenMigrations['rollout'], actor: Actor) => Promise<T>,
 ): Promise<T> {
-  const { catalog, admin } = await readSettings(terminal)
-  if (admin === undefined)
-    throw new ConfigurationError("Migrations need the migrator's login. Set PARTYWALL_ADMIN_URL, as partywall init printed it.")
+  const { catalog, admin, secrets, migrations } = await readFleetSettings(terminal)
   const { directory, config } = await findMigrations(terminal.cwd)
   const options = { ...config, ...(flags.budget && { budget: flags.budget }), ...(flags.concurrency && { concurrency: flags.concurrency }) }
-  const open = await openMigrations({ ...options, catalog, admin, directory, secrets: environmentSecrets(terminal.env) })
+  const open = await openMigrations({ ...options, catalog, admin, directory: migrations ?? directory, secrets })
   try {
-    return await fn(open.rollout, { kind: 'staff', id: userInfo().username })
+    return await fn(open.rollout, actorAtTerminal())
   } finally {
     await open.close()
   }

@@ -161,6 +161,9 @@ export class FleetConnections {
   async #secret(name: string): Promise<string> {
     const secret = await this.#options.secrets.get(name)
     if (secret !== undefined) return secret
-    throw new ConfigurationError(`The secret store has no ${name}. Register the server with partywall server add, or put the secret there.`)
+    const verb = name.startsWith('server/main/') ? 'adopt-main' : 'add'
+    throw new ConfigurationError(
+      `The secret store has no ${name}. Register the server with partywall server ${verb}, or put the secret there.`,
+    )
   }
 }

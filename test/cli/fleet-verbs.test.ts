@@ -1,7 +1,7 @@
 // Servers, databases, stock and the keeper, from the command line.
 
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -170,5 +170,28 @@ describe('the fleet on the command line', () => {
       found.out.map((line) => JSON.parse(line)).map(({ slug, tenantRegion, serverRegion }) => [slug, tenantRegion, serverRegion]),
       [['stray', 'mars', 'default']],
     )
+  })
+
+  test('a tenant on a server of its own is migrated with the secrets of the configuration, and with no others', async () => {
+    const add = ['server', 'add', 'own', '--region', 'default', '--dedicated', '--url', second.superuserUrl] as const
+    const refused = await cli.run(...add)
+    assert.equal(refused.code, 1, 'its logins are there, and nobody has their passwords')
+    assert.match(refused.err, /PW_SERVER_REFUSED/)
+    assert.equal((await cli.run(...add, '--reset-passwords')).code, 0)
+    const made = await cli.json<{ placement: { server: string }; version: string }>(
+      ...['tenant', 'create', 'umbrella', '--isolation', 'server'],
+    )
+    assert.deepEqual([made.placement.server, made.version], ['own', '0001'])
+    await writeFile(join(cli.directory, 'migrations', '0002-mood.sql'), 'alter table notes add column mood text;\n')
+    const elsewhere = join(cli.directory, 'elsewhere')
+    await mkdir(elsewhere)
+    await writeFile(join(elsewhere, 'partywall.config.ts'), `${'export default'} { migrations: '../migrations' }\n`)
+    const blind = await cli.runOver({ cwd: elsewhere }, 'migrate', 'up')
+    assert.equal(blind.code, 3, blind.err)
+    assert.match(blind.err, /no server\/own\/migrator/)
+    assert.equal((await cli.json<{ version: string }>('tenant', 'show', 'umbrella')).version, '0001')
+    const up = await cli.run('migrate', 'resume')
+    assert.equal(up.code, 0, up.err)
+    assert.equal((await cli.json<{ version: string }>('tenant', 'show', 'umbrella')).version, '0002')
   })
 })

@@ -39,7 +39,7 @@ describe('a tenant on the command line', () => {
     const [failed] = await cli.rows<{ id: string }>('operation', 'list', '--state', 'failed')
     const lost = await cli.run('database', 'create', `${cli.catalog.name}_schemas`)
     assert.equal(lost.code, 2)
-    assert.match(lost.err, /no server\/main\/admin.*partywall server add/)
+    assert.match(lost.err, /no server\/main\/admin.*partywall server adopt-main/)
     const adopted = await cli.runOver({ env: { ...cli.env, PARTYWALL_SERVER_URL: cli.catalog.urls.superuser } }, 'server', 'adopt-main')
     assert.equal(adopted.code, 0, adopted.err)
     assert.doesNotMatch(adopted.out.join('\n') + adopted.err, /postgres:\/\//, 'no URL with a password is printed')

@@ -48,12 +48,15 @@ const filePattern = /^([0-9]{4})-[a-z0-9]+(-[a-z0-9]+)*\.(sql|ts)$/
  * Reads a directory: `NNNN-what-it-does.sql`, and `NNNN-what-it-does.ts` for a step in TypeScript. Other kinds of files are left alone.
  * A gap between numbers is allowed.
  *
- * @throws {ConfigurationError} when a file is misnamed, or two have one number.
+ * @throws {ConfigurationError} when there is no such directory, a file is misnamed, or two have one number.
  * @throws {MigrationError} when a file is not SQL, has a directive that is not known, or does what no migration may.
  */
 export async function readMigrations(directory: URL): Promise<MigrationSet> {
   const base = directory.href.endsWith('/') ? directory : new URL(`${directory.href}/`)
-  const names = (await readdir(base)).filter((name) => /\.(sql|ts)$/.test(name)).sort()
+  const found = await readdir(base).catch((cause: NodeJS.ErrnoException) => {
+    throw new ConfigurationError(`The migrations cannot be read: ${cause.message}`, { cause })
+  })
+  const names = found.filter((name) => /\.(sql|ts)$/.test(name)).sort()
   const files: MigrationFile[] = []
   for (const name of names) {
     const version = filePattern.exec(name)?.[1]

@@ -38,6 +38,10 @@ test('a misnamed file and a number that is given twice are refused by name', asy
   })
 })
 
+test('a directory that is not there is refused by its path', async () => {
+  await assert.rejects(readMigrations(new URL('file:///no/such/directory/')), { code: 'PW_CONFIGURATION', message: /no\/such\/directory/ })
+})
+
 test('the checksum is of the text, not of its line ends', async (t) => {
   const [unix, windows, other] = await Promise.all(
     ['select 1;\nselect 2;\n', 'select 1;\r\nselect 2;\r\n', 'select 1;\nselect 3;\n'].map((text) => setOf(t, { '0001-a.sql': text })),

@@ -1,6 +1,6 @@
 // partywall migrate abort: from another terminal, or another machine.
 
-import { needsAdmin } from '../../control-plane.ts'
+import { needsFleet } from '../../fleet-plane.ts'
 import { withMigrations } from '../../migrations.ts'
 import { verb } from '../../verb.ts'
 
@@ -8,7 +8,7 @@ export const abort = verb({
   summary: 'End the run for good; what was applied stays',
   flags: { reason: { kind: 'text', value: 'why', about: 'kept in the audit trail', required: true } },
   examples: ['partywall migrate abort --reason "the error rate is up"'],
-  needs: needsAdmin,
+  needs: needsFleet,
   async run({ flags, output, terminal }) {
     const { id, version, state, reason } = await withMigrations(terminal, {}, (rollout, actor) =>
       rollout.abort({ actor, reason: flags.reason }),

@@ -1,6 +1,6 @@
 // partywall migrate drift: every place against the shape that its migrations make.
 
-import { needsAdmin } from '../../control-plane.ts'
+import { needsFleet } from '../../fleet-plane.ts'
 import { withMigrations } from '../../migrations.ts'
 import { verb } from '../../verb.ts'
 
@@ -9,7 +9,7 @@ export const drift = verb({
   details:
     'Object by object, with the SQL that mends it; nothing is changed. It ends with 1 when something differs, or could not be looked at.',
   examples: ['partywall migrate drift', 'partywall migrate drift --json'],
-  needs: needsAdmin,
+  needs: needsFleet,
   async run({ output, progress, signal, terminal }) {
     let [looked, differing] = [0, 0]
     await withMigrations(terminal, {}, async (rollout) => {

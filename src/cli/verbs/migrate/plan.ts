@@ -1,6 +1,6 @@
 // partywall migrate plan: what up would do, ring by ring, and what the lint says of it.
 
-import { needsAdmin } from '../../control-plane.ts'
+import { needsFleet } from '../../fleet-plane.ts'
 import { lintLines } from '../../lint-lines.ts'
 import { withMigrations } from '../../migrations.ts'
 import { verb } from '../../verb.ts'
@@ -8,7 +8,7 @@ import { verb } from '../../verb.ts'
 export const plan = verb({
   summary: 'Say what would be migrated, ring by ring, and do nothing',
   examples: ['partywall migrate plan', 'partywall migrate plan --json'],
-  needs: needsAdmin,
+  needs: needsFleet,
   async run({ output, terminal }) {
     const planned = await withMigrations(terminal, {}, (rollout) => rollout.plan())
     const { to, total, rings, findings } = planned

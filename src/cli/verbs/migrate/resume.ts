@@ -1,6 +1,6 @@
 // partywall migrate resume: what the last run has left.
 
-import { needsAdmin } from '../../control-plane.ts'
+import { needsFleet } from '../../fleet-plane.ts'
 import { told, withMigrations } from '../../migrations.ts'
 import { verb } from '../../verb.ts'
 
@@ -9,7 +9,7 @@ export const resume = verb({
   details: 'What is done is not touched. It needs the files that the run was begun with.',
   flags: { concurrency: { kind: 'number', about: 'batches at a time', min: 1, max: 32 } },
   examples: ['partywall migrate resume'],
-  needs: needsAdmin,
+  needs: needsFleet,
   async run({ flags, output, progress, signal, terminal }) {
     const result = await withMigrations(terminal, { concurrency: flags.concurrency }, async (rollout, actor) => {
       progress.start(0, 'migrate')

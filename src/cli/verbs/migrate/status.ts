@@ -1,7 +1,7 @@
 // partywall migrate status: who is where, and why.
 
 import type { PlaceListOptions, PlaceStatus } from '../../../postgres/rollout/status.ts'
-import { needsAdmin } from '../../control-plane.ts'
+import { needsFleet } from '../../fleet-plane.ts'
 import { withMigrations } from '../../migrations.ts'
 import { verb } from '../../verb.ts'
 
@@ -17,7 +17,7 @@ export const status = verb({
     limit: { kind: 'number', about: 'places listed at most', min: 1, max: 1_000_000, default: 1_000 },
   },
   examples: ['partywall migrate status', 'partywall migrate status --only failed', 'partywall migrate status --only behind --json'],
-  needs: needsAdmin,
+  needs: needsFleet,
   async run({ flags, output, terminal }) {
     const { only, limit } = flags
     await withMigrations(terminal, {}, async (rollout) => {

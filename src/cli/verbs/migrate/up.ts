@@ -1,6 +1,6 @@
 // partywall migrate up: every place to the newest version, ring by ring.
 
-import { needsAdmin } from '../../control-plane.ts'
+import { needsFleet } from '../../fleet-plane.ts'
 import { told, withMigrations } from '../../migrations.ts'
 import { verb } from '../../verb.ts'
 
@@ -14,7 +14,7 @@ export const up = verb({
     ignoreLint: { kind: 'switch', about: 'run files although the lint has found errors in them' },
   },
   examples: ['partywall migrate up', 'partywall migrate up --failures-max 0 --json'],
-  needs: needsAdmin,
+  needs: needsFleet,
   async run({ flags, output, progress, signal, terminal }) {
     const { failuresMax, concurrency, ignoreLint: ignoresLint } = flags
     const budget = failuresMax === undefined ? undefined : { failuresMax }
