@@ -41,9 +41,9 @@ export interface PurgeCount {
 }
 
 export interface EmptyOptions {
-  /** Rows deleted in one transaction, at most. Default 5,000. */
+  /** Rows deleted in one transaction, at most. Default 1,000. */
   readonly batchRows?: number | undefined
-  /** A pause between batches, so that neighbours are not disturbed. Default 0. */
+  /** The pause between batches. Default: three times what the batch took, at most 1,000, so that neighbours are not disturbed. 0: none. */
   readonly pauseMs?: number | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((count: PurgeCount) => void) | undefined

@@ -2,6 +2,7 @@
 // else (partywall.act_for), so that a mistake here can reach no other tenant's rows.
 
 import { setTimeout as wait } from 'node:timers/promises'
+import { systemClock } from '../../core/clock.ts'
 import type { EmptyOptions, PlacedTenant, PurgeCount } from '../../core/placement-adapter.ts'
 import { AbortedError, ConfigurationError } from '../../errors.ts'
 import type { ControlConnection, ControlPool } from '../control-pool.ts'
@@ -9,8 +10,12 @@ import { quoted } from '../table-shape.ts'
 import { only, sqlstateOf } from './placement-site.ts'
 import { isUnreferenced, mayHoldRowsOf, type TableScope, type TenantTable, tenantTables } from './tenant-tables.ts'
 
-/** Rows deleted in one transaction, unless the caller says otherwise. */
-const batchRowsDefault = 5_000
+/** Rows deleted in one transaction, unless the caller says otherwise: milliseconds, so that nobody waits long behind one. */
+const batchRowsDefault = 1_000
+/** Unless the caller says otherwise, the pause is so many times what the batch took: most of processor and disk are the neighbours'. */
+const pausePerBatch = 3
+/** A batch that waited for a lock says nothing about the work that it was. */
+const pauseMsMax = 1_000
 const attemptsMax = 8
 const firstWaitMs = 20
 const lockTimeoutMs = 2_000
@@ -76,12 +81,14 @@ async function emptyTable(
   let sum = 0
   for (;;) {
     if (options.signal?.aborted) throw new AbortedError('Emptying the tenant was cancelled. Nothing is half-done: call it again to go on.')
+    const begunMs = systemClock.monotonic()
     const count = await patiently(() => actFor(control, tenant, (connection) => deleteBatch(connection, table, options.batchRows)))
     sum += count
     if (count > 0) options.onProgress?.({ kind: 'rows', where: table.name, count })
     // Rows that wait for others come free batch by batch: such a table is done when a batch finds none.
     if (count === 0 || (count < options.batchRows && table.waitsFor.length === 0)) return sum
-    if (options.pauseMs !== undefined && options.pauseMs > 0) await wait(options.pauseMs)
+    const pauseMs = options.pauseMs ?? Math.min(pausePerBatch * (systemClock.monotonic() - begunMs), pauseMsMax)
+    if (pauseMs > 0) await wait(pauseMs)
   }
 }
 
@@ -137,8 +144,14 @@ async function patiently<T>(fn: () => Promise<T>): Promise<T> {
     try {
       return await fn()
     } catch (error) {
-      if (!['40P01', '55P03', '40001'].includes(sqlstateOf(error) ?? '') || attempt === attemptsMax) throw error
+      if (!isOthersRight(error) || attempt === attemptsMax) throw error
       await wait(firstWaitMs * 2 ** (attempt - 1))
     }
   }
+}
+
+function isOthersRight(error: unknown): boolean {
+  // Another who empties the same tenant took its gate away in the moment between our look at it and our capability.
+  if ((error as { readonly constraint?: unknown }).constraint === 'capabilities_tenant_id_fkey') return true
+  return ['40P01', '55P03', '40001'].includes(sqlstateOf(error) ?? '')
 }

@@ -160,9 +160,10 @@ as $fn$
 declare
   rel record;
   att record;
+  keys record;
   foreign_keys oid[] := partywall.foreign_keys_of(target);
 begin
-  select c.oid, c.relkind, c.relowner, c.relispartition, pg_get_userbyid(c.relowner) as owner into rel from pg_class as c where c.oid = target;
+  select c.oid, c.relkind, c.relowner, c.relispartition, c.relhasrules, c.relhassubclass, pg_get_userbyid(c.relowner) as owner into rel from pg_class as c where c.oid = target;
   if rel.relkind not in ('r', 'p') then
     return query select 'kind'::text, target::text,
       'Only tables can be protected: views need security_invoker, materialized views and foreign tables cannot carry policies.'::text, null::text;
@@ -210,89 +211,116 @@ begin
       format('alter table %s owner to partywall_owner;', target);
   end if;
 
+  -- Every CREATE SCHEMA makes every session plan anew. So the queries that say exactly what is wrong are planned and run only where a
+  -- short one, which is true of more, says that something may be.
+
   -- Keys. A unique key without the tenant tells one tenant what another has (23505); an index without it tells by time.
-  if not exists (select from pg_index as i where i.indrelid = target and i.indisprimary) then
+  select coalesce(bool_or(i.indisprimary), false) as has_primary, coalesce(bool_or(i.indisexclusion or i.indkey[0] <> att.attnum), false) as may_tell
+    into keys
+    from pg_index as i
+   where i.indrelid = target;
+  if not keys.has_primary then
     return query select 'primary_key'::text, target::text, 'There is no primary key.'::text,
       format('alter table %s add primary key (%I, id);', target, tenant_column);
   end if;
-  return query
-    select case when i.indisprimary then 'primary_key' when i.indisexclusion then 'exclusion' when i.indisunique then 'unique' else 'index_lead' end,
-           i.indexrelid::regclass::text,
-           case when i.indisunique or i.indisexclusion
-             then format('%s does not begin with %I: it would tell one tenant which values another holds.', pg_get_indexdef(i.indexrelid), tenant_column)
-             else format('%s does not begin with %I: its timing and plans would tell of other tenants'' rows.', pg_get_indexdef(i.indexrelid), tenant_column) end,
-           case when i.indisexclusion
-                  then format('alter table %s drop constraint %I, add constraint %I %s;', target, k.conname, k.conname,
-                         regexp_replace(pg_get_constraintdef(k.oid), '\(', format('(%I with =, ', tenant_column)))
-                when k.conname is not null then partywall.key_with_tenant(k.oid, tenant_column)
-                else format('drop index %s; %s;', i.indexrelid::regclass,
-                       regexp_replace(pg_get_indexdef(i.indexrelid), ' USING (\w+) \(', format(' USING \1 (%I, ', tenant_column))) end
-      from pg_index as i
-      join pg_class as ic on ic.oid = i.indexrelid
-      join pg_am as am on am.oid = ic.relam
-      left join pg_constraint as k on k.conindid = i.indexrelid and k.conrelid = target and k.contype in ('p', 'u', 'x')
-     where i.indrelid = target
-       and case when i.indisexclusion
-             then not exists (
-               select from pg_constraint as x
-                where x.conindid = i.indexrelid and x.contype = 'x'
-                  and exists (
-                    select from unnest(x.conkey, x.conexclop) as part (attnum, op)
-                      join pg_operator as o on o.oid = part.op
-                     where part.attnum = att.attnum and o.oprname = '='
-                  )
-             )
-             when i.indisunique then i.indkey[0] <> att.attnum
-             -- GIN, GiST, BRIN and the like often cannot lead with a uuid, and are probed by value inside one tenant's rows.
-             when am.amname in ('btree', 'hash') then i.indkey[0] <> att.attnum
-             else false end;
+  if keys.may_tell then
+    return query
+      select case when i.indisprimary then 'primary_key' when i.indisexclusion then 'exclusion' when i.indisunique then 'unique' else 'index_lead' end,
+             i.indexrelid::regclass::text,
+             case when i.indisunique or i.indisexclusion
+               then format('%s does not begin with %I: it would tell one tenant which values another holds.', pg_get_indexdef(i.indexrelid), tenant_column)
+               else format('%s does not begin with %I: its timing and plans would tell of other tenants'' rows.', pg_get_indexdef(i.indexrelid), tenant_column) end,
+             case when i.indisexclusion
+                    then format('alter table %s drop constraint %I, add constraint %I %s;', target, k.conname, k.conname,
+                           regexp_replace(pg_get_constraintdef(k.oid), '\(', format('(%I with =, ', tenant_column)))
+                  when k.conname is not null then partywall.key_with_tenant(k.oid, tenant_column)
+                  else format('drop index %s; %s;', i.indexrelid::regclass,
+                         regexp_replace(pg_get_indexdef(i.indexrelid), ' USING (\w+) \(', format(' USING \1 (%I, ', tenant_column))) end
+        from pg_index as i
+        join pg_class as ic on ic.oid = i.indexrelid
+        join pg_am as am on am.oid = ic.relam
+        left join pg_constraint as k on k.conindid = i.indexrelid and k.conrelid = target and k.contype in ('p', 'u', 'x')
+       where i.indrelid = target
+         and case when i.indisexclusion
+               then not exists (
+                 select from pg_constraint as x
+                  where x.conindid = i.indexrelid and x.contype = 'x'
+                    and exists (
+                      select from unnest(x.conkey, x.conexclop) as part (attnum, op)
+                        join pg_operator as o on o.oid = part.op
+                       where part.attnum = att.attnum and o.oprname = '='
+                    )
+               )
+               when i.indisunique then i.indkey[0] <> att.attnum
+               -- GIN, GiST, BRIN and the like often cannot lead with a uuid, and are probed by value inside one tenant's rows.
+               when am.amname in ('btree', 'hash') then i.indkey[0] <> att.attnum
+               else false end;
+  end if;
 
   -- References, out of this table and into it. Foreign keys are checked below the policies.
-  return query
-    select 'foreign_key'::text, k.conname::text,
-           format('%I on %s does not carry the tenant: a row could refer to, probe or block another tenant''s.', k.conname, k.conrelid::regclass),
-           format('alter table %s drop constraint %I, add constraint %I %s;',
-             k.conrelid::regclass, k.conname, k.conname, partywall.foreign_key_with_tenant(k.oid, target, tenant_column))
-      from pg_constraint as k
-     where k.oid = any (foreign_keys)
-       and not exists (select from partywall.global_tables as g where g.table_name = partywall.table_name(k.confrelid))
-       and not exists (
-         select from unnest(k.conkey, k.confkey) as pair (here, there)
-           join pg_attribute as h on h.attrelid = k.conrelid and h.attnum = pair.here
-            and h.attname = partywall.tenant_column_of(k.conrelid, target, tenant_column)
-           join pg_attribute as t on t.attrelid = k.confrelid and t.attnum = pair.there
-            and t.attname = partywall.tenant_column_of(k.confrelid, target, tenant_column)
-       );
-  -- Across types one tenant could have two spellings, and a reference be compared by another rule than the policies'.
-  return query
-    select 'foreign_key_type'::text, k.conname::text,
-           format('%I compares %I with %s.%I, which is %s%s: both ends must know tenants by the same type.', k.conname, tenant_column,
-             other.rel, a.attname, format_type(a.atttypid, a.atttypmod),
-             case when a.attcollation <> 0 then format(' collate %s', a.attcollation::regcollation) else '' end),
-           case when partywall.tenant_key_type(target, tenant_column) is not null
-             then format('alter table %s alter column %I type %s%s;', other.rel, a.attname, att.type,
-                    case when att.attcollation <> 0 then ' collate "C"' else '' end) end
-      from pg_constraint as k
+  if exists (
+    select from pg_constraint as k
      cross join lateral unnest(k.conkey, k.confkey) as pair (here, there)
-     cross join lateral (
-             select case when k.conrelid = target then k.confrelid else k.conrelid end::regclass as rel,
-                    case when k.conrelid = target then pair.there else pair.here end as attnum
-           ) as other
-      join pg_attribute as a on a.attrelid = other.rel and a.attnum = other.attnum
+      join pg_attribute as h on h.attrelid = k.conrelid and h.attnum = pair.here
+      join pg_attribute as t on t.attrelid = k.confrelid and t.attnum = pair.there
      where k.oid = any (foreign_keys)
-       and ((k.conrelid = target and pair.here = att.attnum) or (k.confrelid = target and pair.there = att.attnum))
-       and k.conrelid <> k.confrelid
-       and not exists (select from partywall.global_tables as g where g.table_name = partywall.table_name(k.confrelid))
-       and (a.atttypid, a.attcollation) is distinct from (att.atttypid, att.attcollation);
-  return query
-    select 'foreign_key_action'::text, k.conname::text,
-           format('%I sets %I to null or its default when the other row goes.', k.conname, tenant_column),
-           format('alter table %s drop constraint %I, add constraint %I %s;', target, k.conname, k.conname,
-             partywall.foreign_key_with_tenant(k.oid, target, tenant_column))
-      from pg_constraint as k
-     where k.oid = any (foreign_keys) and k.conrelid = target
-       and ((k.confdeltype in ('n', 'd') and (k.confdelsetcols is null or att.attnum = any (k.confdelsetcols)) and att.attnum = any (k.conkey))
-         or (k.confupdtype in ('n', 'd') and att.attnum = any (k.conkey)));
+     group by k.oid
+    having not bool_or(h.attname = tenant_column and t.attname = tenant_column)
+        or bool_or((h.attname = tenant_column or t.attname = tenant_column)
+             and (h.attname, h.atttypid, h.attcollation) is distinct from (t.attname, t.atttypid, t.attcollation))
+        or k.confupdtype in ('n', 'd')
+        or (k.confdeltype in ('n', 'd') and (k.confdelsetcols is null or att.attnum = any (k.confdelsetcols)))
+        or exists (
+             select from partywall.protected_tables as p
+              where p.table_name in (partywall.table_name(k.conrelid), partywall.table_name(k.confrelid)) and p.tenant_column <> table_findings.tenant_column
+           )
+  ) then
+    return query
+      select 'foreign_key'::text, k.conname::text,
+             format('%I on %s does not carry the tenant: a row could refer to, probe or block another tenant''s.', k.conname, k.conrelid::regclass),
+             format('alter table %s drop constraint %I, add constraint %I %s;',
+               k.conrelid::regclass, k.conname, k.conname, partywall.foreign_key_with_tenant(k.oid, target, tenant_column))
+        from pg_constraint as k
+       where k.oid = any (foreign_keys)
+         and not exists (select from partywall.global_tables as g where g.table_name = partywall.table_name(k.confrelid))
+         and not exists (
+           select from unnest(k.conkey, k.confkey) as pair (here, there)
+             join pg_attribute as h on h.attrelid = k.conrelid and h.attnum = pair.here
+              and h.attname = partywall.tenant_column_of(k.conrelid, target, tenant_column)
+             join pg_attribute as t on t.attrelid = k.confrelid and t.attnum = pair.there
+              and t.attname = partywall.tenant_column_of(k.confrelid, target, tenant_column)
+         );
+    -- Across types one tenant could have two spellings, and a reference be compared by another rule than the policies'.
+    return query
+      select 'foreign_key_type'::text, k.conname::text,
+             format('%I compares %I with %s.%I, which is %s%s: both ends must know tenants by the same type.', k.conname, tenant_column,
+               other.rel, a.attname, format_type(a.atttypid, a.atttypmod),
+               case when a.attcollation <> 0 then format(' collate %s', a.attcollation::regcollation) else '' end),
+             case when partywall.tenant_key_type(target, tenant_column) is not null
+               then format('alter table %s alter column %I type %s%s;', other.rel, a.attname, att.type,
+                      case when att.attcollation <> 0 then ' collate "C"' else '' end) end
+        from pg_constraint as k
+       cross join lateral unnest(k.conkey, k.confkey) as pair (here, there)
+       cross join lateral (
+               select case when k.conrelid = target then k.confrelid else k.conrelid end::regclass as rel,
+                      case when k.conrelid = target then pair.there else pair.here end as attnum
+             ) as other
+        join pg_attribute as a on a.attrelid = other.rel and a.attnum = other.attnum
+       where k.oid = any (foreign_keys)
+         and ((k.conrelid = target and pair.here = att.attnum) or (k.confrelid = target and pair.there = att.attnum))
+         and k.conrelid <> k.confrelid
+         and not exists (select from partywall.global_tables as g where g.table_name = partywall.table_name(k.confrelid))
+         and (a.atttypid, a.attcollation) is distinct from (att.atttypid, att.attcollation);
+    return query
+      select 'foreign_key_action'::text, k.conname::text,
+             format('%I sets %I to null or its default when the other row goes.', k.conname, tenant_column),
+             format('alter table %s drop constraint %I, add constraint %I %s;', target, k.conname, k.conname,
+               partywall.foreign_key_with_tenant(k.oid, target, tenant_column))
+        from pg_constraint as k
+       where k.oid = any (foreign_keys) and k.conrelid = target
+         and ((k.confdeltype in ('n', 'd') and (k.confdelsetcols is null or att.attnum = any (k.confdelsetcols)) and att.attnum = any (k.conkey))
+           or (k.confupdtype in ('n', 'd') and att.attnum = any (k.conkey)));
+  end if;
 
   -- A sequence shared by all tells each how much the others write.
   return query
@@ -306,22 +334,26 @@ begin
      where a.attrelid = target and a.attnum > 0 and not a.attisdropped
        and (a.attidentity <> '' or pg_get_expr(d.adbin, d.adrelid) ~* 'nextval\(');
 
-  return query
-    select 'rule'::text, r.rulename::text, format('The rewrite rule %I runs with its owner''s rights.', r.rulename),
-           format('drop rule %I on %s;', r.rulename, target)
-      from pg_rewrite as r
-     where r.ev_class = target and r.rulename <> '_RETURN';
+  if rel.relhasrules then
+    return query
+      select 'rule'::text, r.rulename::text, format('The rewrite rule %I runs with its owner''s rights.', r.rulename),
+             format('drop rule %I on %s;', r.rulename, target)
+        from pg_rewrite as r
+       where r.ev_class = target and r.rulename <> '_RETURN';
+  end if;
   return query
     select 'policy'::text, p.polname::text,
            format('The permissive policy %I is not ours: permissive policies open what others close.', p.polname),
            format('drop policy %I on %s;', p.polname, target)
       from pg_policy as p
      where p.polrelid = target and p.polpermissive and p.polname !~ '^partywall_(tenant|wall_(select|insert|update|delete))$';
-  return query
-    select 'inheritance'::text, i.inhrelid::regclass::text, 'Inheritance (without partitions) shows child rows past the parent''s policies.'::text,
-           format('alter table %s no inherit %s;', i.inhrelid::regclass, target)
-      from pg_inherits as i
-     where i.inhparent = target and rel.relkind = 'r';
+  if rel.relhassubclass then
+    return query
+      select 'inheritance'::text, i.inhrelid::regclass::text, 'Inheritance (without partitions) shows child rows past the parent''s policies.'::text,
+             format('alter table %s no inherit %s;', i.inhrelid::regclass, target)
+        from pg_inherits as i
+       where i.inhparent = target and rel.relkind = 'r';
+  end if;
 end
 $fn$;
 
@@ -331,6 +363,38 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 return coalesce(pg_partition_root(target), target);
+
+-- In a schema that is one tenant's own, its tables take that tenant's rows alone. Nobody else can put a row there, not even by
+-- the table's full name; and the table can become a partition for that tenant without being read. In any other it does nothing.
+create function partywall.keep_to_dweller(target regclass, tenant_column name) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set client_min_messages = warning
+as $fn$
+declare
+  dweller record;
+  here text := partywall.table_name(target);
+  key_type text := partywall.tenant_key_type(target, tenant_column);
+begin
+  select g.tenant_id, case key_type when 'uuid' then g.tenant_id::text when 'bigint' then g.key_bigint::text else g.key_text end as key
+    into dweller
+    from partywall.gates as g
+    join pg_namespace as n on n.nspname = g.schema_name
+    join pg_class as c on c.relnamespace = n.oid
+   where c.oid = target;
+  if dweller.tenant_id is null then
+    return;
+  end if;
+  if dweller.key is null then
+    raise exception using errcode = 'PW010', message = format('%s cannot be protected: its tenant has no key of type %s', here, key_type), detail = '[]',
+      hint = 'Give the tenant its key in the catalog first.';
+  end if;
+  execute format('alter table %s drop constraint if exists partywall_tenant_check', here);
+  execute format('alter table %s add constraint partywall_tenant_check check (%I = %L::%s)', here, tenant_column, dweller.key, key_type);
+end
+$fn$;
 
 -- Puts a table behind the wall. Raises PW010 with every finding as JSON in the detail when it cannot; changes nothing then.
 -- Calling it again is harmless, and right after new partitions or grants.
@@ -343,7 +407,6 @@ set client_min_messages = warning
 as $fn$
 declare
   findings jsonb;
-  dweller record;
   here text := partywall.table_name(target);
   child regclass;
   column_is text := format('%I', tenant_column);
@@ -366,22 +429,7 @@ begin
 
   execute format('alter table %s alter column %s set default partywall.tenant_%s()', here, column_is,
     case key_type when 'uuid' then 'id' else key_type end);
-  -- In a schema that is one tenant's own, its tables take that tenant's rows alone. Nobody else can put a row there, not even by
-  -- the table's full name; and the table can become a partition for that tenant without being read.
-  select g.tenant_id, case key_type when 'uuid' then g.tenant_id::text when 'bigint' then g.key_bigint::text else g.key_text end as key
-    into dweller
-    from partywall.gates as g
-    join pg_namespace as n on n.nspname = g.schema_name
-    join pg_class as c on c.relnamespace = n.oid
-   where c.oid = target;
-  if dweller.tenant_id is not null then
-    if dweller.key is null then
-      raise exception using errcode = 'PW010', message = format('%s cannot be protected: its tenant has no key of type %s', here, key_type), detail = '[]',
-        hint = 'Give the tenant its key in the catalog first.';
-    end if;
-    execute format('alter table %s drop constraint if exists partywall_tenant_check', here);
-    execute format('alter table %s add constraint partywall_tenant_check check (%s = %L::%s)', here, column_is, dweller.key, key_type);
-  end if;
+  perform partywall.keep_to_dweller(target, tenant_column);
 
   execute format('drop policy if exists partywall_tenant on %s', here);
   execute format('drop policy if exists partywall_wall_select on %s', here);

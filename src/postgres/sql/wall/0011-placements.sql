@@ -59,13 +59,13 @@ begin
                    and n.nspowner = 'partywall_owner'::regrole and obj_description(n.oid, 'pg_namespace') = 'partywall: stock') then
     raise exception using errcode = '42P06', message = format('the schema %I is there, and is not this tenant''s', take_schema.schema_name);
   end if;
-  -- Now that the schema has a tenant, its tables take that tenant's rows alone.
+  -- Now that the schema has a tenant, its tables take that tenant's rows alone. Behind the wall they are already.
   for waiting in
     select to_regclass(p.table_name) as rel, p.tenant_column::name as tenant_column
       from partywall.protected_tables as p
      where p.table_name >= take_schema.schema_name || '.' and p.table_name < take_schema.schema_name || '/'
   loop
-    perform partywall.protect(waiting.rel, waiting.tenant_column);
+    perform partywall.keep_to_dweller(waiting.rel, waiting.tenant_column);
   end loop;
   execute format('comment on schema %I is null', take_schema.schema_name);
   execute format('grant usage on schema %I to partywall_app', take_schema.schema_name);
