@@ -38,7 +38,7 @@ ${exported}defineConfig({ migrations: 'sql', plans })`
 
 test('what nobody knows is refused by its name, and so is a value of the wrong kind', async (t) => {
   for (const [text, says] of [
-    ['{ migration: "sql" }', /partywall\.config\.js: there is no "migration"\. It may have migrations, plans/],
+    ['{ migration: "sql" }', /partywall\.config\.js: there is no "migration"\. It may have migrations, rollout, plans/],
     ['{ plans: { team: { wieght: 2 } } }', /plans\.team: there is no "wieght"/],
     ['{ plans: { team: { weight: 0 } } }', /plans\.team\.weight is 0/],
     ['{ plans: { team: { placement: "shared" } } }', /plans\.team\.placement is "shared"; it may be pooled, schema/],
