@@ -82,7 +82,8 @@ switch (task.act) {
     await operations.cancel(task.id ?? '', { reason, onProgress })
     break
   case 'resume': {
-    const [resumed] = await operations.resumeAll({ onProgress })
+    // One at a time: a second claim that is on its way when this process dies would be made on the server for a dead owner.
+    const [resumed] = await operations.resumeAll({ onProgress, concurrency: 1 })
     if (resumed?.error !== undefined) throw resumed.error
     // Whoever started us must know that nothing was to be had.
     if (resumed === undefined) process.exitCode = 3
