@@ -79,29 +79,57 @@ async function emptyTable(
   options: EmptyOptions & { readonly batchRows: number },
 ): Promise<number> {
   let sum = 0
+  let after: readonly string[] | undefined
   for (;;) {
     if (options.signal?.aborted) throw new AbortedError('Emptying the tenant was cancelled. Nothing is half-done: call it again to go on.')
     const begunMs = systemClock.monotonic()
-    const count = await patiently(() => actFor(control, tenant, (connection) => deleteBatch(connection, table, options.batchRows)))
+    const { count, last } = await patiently(() =>
+      actFor(control, tenant, (connection) => deleteBatch(connection, table, { limit: options.batchRows, after })),
+    )
     sum += count
     if (count > 0) options.onProgress?.({ kind: 'rows', where: table.name, count })
-    // Rows that wait for others come free batch by batch: such a table is done when a batch finds none.
-    if (count === 0 || (count < options.batchRows && table.waitsFor.length === 0)) return sum
+    // A batch from the beginning that is not full has found everything; rows that wait for others come free batch by batch.
+    if (after === undefined && (count === 0 || (count < options.batchRows && table.waitsFor.length === 0))) return sum
+    // Each goes on behind the one before, past nothing that is dead already; at the end another look from the beginning.
+    after = count < options.batchRows ? undefined : last
     const pauseMs = options.pauseMs ?? Math.min(pausePerBatch * (systemClock.monotonic() - begunMs), pauseMsMax)
     if (pauseMs > 0) await wait(pauseMs)
   }
 }
 
-async function deleteBatch(connection: ControlConnection, table: TenantTable, limit: number): Promise<number> {
+interface Batch {
+  readonly limit: number
+  /** The key of a row, as text: only rows behind it. */
+  readonly after: readonly string[] | undefined
+}
+
+async function deleteBatch(
+  connection: ControlConnection,
+  table: TenantTable,
+  { limit, after }: Batch,
+): Promise<{ readonly count: number; readonly last: readonly string[] }> {
+  const columns = table.key.map((column) => `t.${quoted(column)}`)
+  const key = columns.join(', ')
+  const behind = table.keyTypes.map((type, i) => `($2::text[])[${i + 1}]::${type}`).join(', ')
   // A row's address is the shortest way to it, but in a partitioned table it is not unique.
-  const address = table.isPartitioned ? table.key.map((column) => `t.${quoted(column)}`).join(', ') : 't.ctid'
-  const batch = `select ${address} from ${table.name} as t where true${isUnreferenced(table)} limit $1`
-  const isIn = table.isPartitioned ? `(${address}) in (${batch})` : `t.ctid = any (array(${batch}))`
-  const rows = await connection.query<{ count: number }>(
-    `with gone as (delete from ${table.name} as t where ${isIn} returning 1) select count(*)::int as count from gone`,
-    [limit],
+  const address = table.isPartitioned
+    ? `(${key}) in (select ${table.key.map(quoted).join(', ')} from batch)`
+    : 't.ctid = any (array(select ctid from batch))'
+  const rows = await connection.query<{ count: number; last: readonly string[] }>(
+    `with batch as materialized (
+       select t.ctid, ${key}, array[${columns.map((column) => `${column}::text`).join(', ')}] as partywall_last
+         from ${table.name} as t
+        where ${after === undefined ? '$2::text[] is null' : `(${key}) > (${behind})`}${isUnreferenced(table)}
+        order by ${key}
+        limit $1
+     ), gone as (
+       delete from ${table.name} as t where ${address} returning 1
+     )
+     select (select count(*)::int from gone) as count,
+            (select b.partywall_last from batch as b order by ${table.key.map((column) => `b.${quoted(column)} desc`).join(', ')} limit 1) as last`,
+    [limit, after],
   )
-  return only(rows).count
+  return only(rows)
 }
 
 /** Rows that refer to each other in a circle can only go together: references are checked at the end of the statement. */

@@ -19,6 +19,8 @@ export interface TenantTable {
   readonly tenantType: TenantKeyType
   /** Columns of the primary key. */
   readonly key: readonly string[]
+  /** Their types, as SQL. */
+  readonly keyTypes: readonly string[]
   /** References to this table from those that are not emptied before it: rows that are still referred to must wait. */
   readonly waitsFor: readonly Reference[]
 }
@@ -47,7 +49,15 @@ export async function tenantTables(control: ControlConnection, { schema }: Table
                 join pg_catalog.pg_attribute as k on k.attrelid = c.oid and k.attnum = part.attnum
                where i.indrelid = c.oid and i.indisprimary
                order by part.ord
-            ) as key
+            ) as key,
+            array(
+              select format_type(k.atttypid, k.atttypmod)
+                from pg_catalog.pg_index as i
+               cross join lateral unnest(i.indkey::int2[]) with ordinality as part (attnum, ord)
+                join pg_catalog.pg_attribute as k on k.attrelid = c.oid and k.attnum = part.attnum
+               where i.indrelid = c.oid and i.indisprimary
+               order by part.ord
+            ) as "keyTypes"
        from partywall.protected_tables as p
        join pg_catalog.pg_class as c on c.oid = to_regclass(p.table_name)
        join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attname = p.tenant_column and not a.attisdropped
