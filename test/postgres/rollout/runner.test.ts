@@ -149,13 +149,17 @@ test('a tenant in the middle of an operation is waited for; one that is suspende
   const [busy, suspended] = stage.members
   const operation = await journal.begin(offboarding(busy!), 60_000)
   await journal.begin({ ...offboarding(suspended!), kind: 'suspend' }, 60_000)
-  let settled: Promise<unknown> | undefined
+  let meanwhile: Promise<unknown> | undefined
   const onEvent = (event: OperationEvent) => {
     if (event.kind !== 'progress' || event.done < 5) return
-    settled ??= journal.settle(operation, { state: 'cancelled' })
+    meanwhile ??= (async () => {
+      const ledger = await stage.ledger()
+      await journal.settle(operation, { state: 'cancelled' })
+      return ledger
+    })()
   }
   const result = await (await stage.rollout()).up({ actor, onEvent })
-  await settled
+  assert.deepEqual(await meanwhile, { '0001': 5, '0002': 4 }, 'the busy one was not touched while it was')
   assert.deepEqual([result.state, result.done, result.skipped], ['done', 6, 0])
   assert.deepEqual(await stage.ledger(), { '0001': 5, '0002': 5 })
 })
