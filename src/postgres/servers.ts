@@ -20,6 +20,7 @@ import {
 import { ControlPool } from './control-pool.ts'
 import { databaseUrl } from './database.ts'
 import { serverUrl } from './database-address.ts'
+import { secureServer } from './placements/secure-server.ts'
 import { chooseServer, type ServerWish } from './server-choice.ts'
 import { assertFit, readServerFacts, type ServerFacts, type ServerFinding, serverFindings } from './server-facts.ts'
 import { checkedAddress, checkedAdminUrl, checkedLabels, checkedTenantsMax, checkedWord, type Labels } from './server-input.ts'
@@ -148,6 +149,7 @@ export class Servers {
     }
     const findings = serverFindings(facts, admin.host, input)
     assertFit('main', findings)
+    await secure(admin.url)
     await this.#options.secrets.put('server/main/admin', admin.url)
     await this.#options.writer.query(`update partywall.servers set admin_login = $1 where name = 'main'`, [admin.login])
     return { server: await this.get('main'), facts, findings }
@@ -427,4 +429,14 @@ interface Recorded {
   readonly labels: Labels
   readonly tenantsMax: number | null
   readonly provisioner: string
+}
+
+/** A tenant's login finds no other database to go to. Needs the owner of these databases, or a superuser; others find it told by `verify`. */
+async function secure(adminUrl: string): Promise<void> {
+  const admin = new ControlPool({ connectionString: adminUrl, applicationName: 'partywall server', connectionsMax: 1 })
+  try {
+    await secureServer(admin)
+  } finally {
+    await admin.close()
+  }
 }

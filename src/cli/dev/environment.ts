@@ -76,7 +76,6 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
     const urls = await openDatabase(server, application, secrets)
     const plans = { ...demoPlans, ...options.plans }
     const store = fileSecrets({ directory: join(directory, 'secrets') })
-    await store.put('server/main/admin', urls.superuser)
     const servers = embedded({ directory: join(directory, 'servers'), settings: options.settings })
     closers.push(() => servers.stop())
     const fleet = await openDevFleet({ application, urls, plans, store, servers, report })
@@ -150,6 +149,7 @@ async function openDevFleet(parts: {
     applicationName: application.name,
   })
   try {
+    await fleet.servers.adoptMain({ adminUrl: urls.superuser })
     const own = await fleet.catalog.list({ isolation: 'server', limit: 1_000 })
     await servers.start(own.tenants.map(({ id }) => id))
     const applied = await fleet.migrateMain()
