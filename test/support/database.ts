@@ -70,7 +70,8 @@ async function lend(
   const { superuserUrl } = await testServer(made.kind)
   const { template, name = `test_${randomBytes(6).toString('hex')}` } = made
   const server = new ControlPool({ connectionString: superuserUrl, applicationName: 'test-server', connectionsMax: 1 })
-  await server.query(`create database ${name} template ${template} strategy wal_log`)
+  // Closed until its privileges are set: other tests look at who may connect where.
+  await server.query(`create database ${name} template ${template} strategy wal_log allow_connections false`)
   // Privileges and settings of a database are not part of its files: they are copied by hand.
   await server.query(
     'update pg_catalog.pg_database set datacl = t.datacl, datdba = t.datdba from pg_catalog.pg_database t where pg_database.datname = $1 and t.datname = $2',
@@ -84,6 +85,7 @@ async function lend(
      where clone.datname = $1 and template.datname = $2`,
     [name, template],
   )
+  await server.query(`alter database ${name} with allow_connections true`)
   const login = (role: keyof typeof passwords) => urlFor(superuserUrl, name, { name: `partywall_${role}`, password: passwords[role] })
   const superuser = urlFor(superuserUrl, name)
   const open = (connectionString: string): ControlPool =>
