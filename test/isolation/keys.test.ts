@@ -45,9 +45,21 @@ async function keyStage(t: TestContext, type: KeyType, options: Partial<TenancyO
   const here = await stage(t, options)
   const { tenancy, alice } = here
   const setKeys: KeyStage['setKeys'] = async (tenant, its) => {
-    const { keys: now } = await tenancy.tenants.update(tenant.slug, { keys: its })
-    // Pooled, the gate has them in the same transaction.
-    if (!sharesTables) await here.aliceIn(tenant, 'select partywall.set_gate_keys($1, $2, $3)', [tenant.id, now.bigint, now.text])
+    // Pooled, the gate has them in the same transaction. Elsewhere they are given at onboarding, in both places.
+    if (sharesTables) {
+      await tenancy.tenants.update(tenant.slug, { keys: its })
+      return
+    }
+    const [now] = await here.aliceInCatalog<{ bigint: string | null; text: string | null }>(
+      `update partywall.tenants as t
+          set key_bigint = coalesce($2, t.key_bigint), key_text = coalesce($3, t.key_text)
+        where t.id = $1
+       returning key_bigint as bigint, key_text as text`,
+      [tenant.id, its.bigint, its.text],
+    )
+    await here.aliceIn(tenant, 'select partywall.set_gate_keys($1, $2, $3)', [tenant.id, now?.bigint, now?.text])
+    // This process knows it at once.
+    await tenancy.tenants.update(tenant.slug, { name: tenant.name })
   }
   for (const slug of ['bob', 'carol', 'dave'] as const) await setKeys(here[slug], keys[slug])
   await here.migrate(`
