@@ -1,0 +1,34 @@
+// With a login: the attacker has read the password with which its statements run, and tries it at other databases.
+
+import type { WallAttempt } from './wall-check.ts'
+import { noCapability } from './wall-doors.ts'
+import { loginRefusal, refusal } from './wall-refusal.ts'
+import type { WallStage } from './wall-stage.ts'
+
+const whoAmI = 'select current_user::text as login'
+
+/** Each tries to log in, and where the login is shared by design, to read. */
+export const loginAttempts: readonly WallAttempt[] = [
+  { name: 'log in where another tenant lives, and read there', run: (stage) => enter(stage, stage.options.places.victim) },
+  { name: 'log in where the catalog is, and read there', isOfAttacker: true, run: (stage) => enter(stage, stage.options.places.catalog) },
+  { name: 'log in at databases that are no tenant’s', isOfAttacker: true, run: closedOnes },
+]
+
+async function enter(stage: WallStage, place: string): Promise<string | undefined> {
+  const { attacker, victim, probe } = stage.options
+  const { isolation } = attacker.tenant.placement
+  // A login of one tenant's own has one database. All others share theirs, and meet the policies.
+  if (isolation === 'database' || isolation === 'server') return loginRefusal(await stage.attackAt(place, whoAmI, noCapability))
+  const schema = place === stage.options.places.victim ? victim.tenant.placement.schema : 'app'
+  const login = await stage.attackAt(place, whoAmI, noCapability)
+  if (!('rows' in login)) return loginRefusal(login)
+  return refusal(await stage.attackAt(place, `select * from ${schema}.${probe.table}`, noCapability))
+}
+
+async function closedOnes(stage: WallStage): Promise<string | undefined> {
+  for (const place of stage.options.places.closed) {
+    const got = loginRefusal(await stage.attackAt(place, whoAmI, noCapability))
+    if (got !== undefined) return `${new URL(place).pathname}: ${got}`
+  }
+  return undefined
+}
