@@ -2,13 +2,21 @@
 
 import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Isolation } from '../core/placement.ts'
 import { ConfigurationError } from '../errors.ts'
 import { writePrivately } from './private-file.ts'
 
 /** What is in the file. It has secrets of the demonstration: only its owner may read it. */
 export interface DevFile {
   readonly url: string
-  readonly tenants: readonly { readonly slug: string; readonly id: string; readonly token: string; readonly apiKey: string }[]
+  readonly tenants: readonly {
+    readonly slug: string
+    readonly id: string
+    /** Where it lives. */
+    readonly isolation: Isolation
+    readonly token: string
+    readonly apiKey: string
+  }[]
   readonly database: {
     /** URL of the app's login: behind the wall. */
     readonly app: string
@@ -24,6 +32,8 @@ export interface DevFile {
   readonly secrets: string
   /** Directory of the application's migrations. */
   readonly migrations?: string | undefined
+  /** Directory of the configuration that the application goes by, if it has one. */
+  readonly config?: string | undefined
   /** The process that serves. */
   readonly pid: number
 }

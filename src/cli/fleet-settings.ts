@@ -24,7 +24,9 @@ export interface FleetSettings {
 /** @throws {ConfigurationError} when nobody says where the catalog is, or the configuration cannot be. */
 export async function readFleetSettings(terminal: Terminal): Promise<FleetSettings> {
   const settings = await readAdminSettings(terminal)
-  const found = await findConfig(terminal.cwd)
+  // A partywall dev runs with a configuration that may be elsewhere: with the application that it runs.
+  const beside = settings.dev?.config
+  const found = (await findConfig(terminal.cwd)) ?? (beside === undefined ? undefined : await findConfig(beside))
   const config = found?.config ?? {}
   const { catalog, admin } = settings
   return { catalog, admin, config, secrets: secretsOf(terminal, settings, config), migrations: await migrationsOf(settings, found) }

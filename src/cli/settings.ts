@@ -1,7 +1,7 @@
 // Where the control plane is: the environment says it, or else the `partywall dev` that runs beside.
 
 import { ConfigurationError } from '../errors.ts'
-import { findDevFile } from './dev-file.ts'
+import { type DevFile, findDevFile } from './dev-file.ts'
 import type { Terminal } from './verb.ts'
 
 /** URLs of the logins that a verb may use. */
@@ -10,8 +10,8 @@ export interface Settings {
   readonly catalog: string
   /** The migrator's: it changes tenants and API keys. Undefined when nobody gave it. */
   readonly admin: string | undefined
-  /** Of the `partywall dev` that was found: where its secrets and its application's migrations are. */
-  readonly dev?: { readonly secrets: string | undefined; readonly migrations: string | undefined } | undefined
+  /** Of the `partywall dev` that was found: where its secrets, its application's migrations and its configuration are. */
+  readonly dev?: Partial<Pick<DevFile, 'secrets' | 'migrations' | 'config'>> | undefined
 }
 
 /** @throws {ConfigurationError} when nobody says where the catalog is. */
@@ -20,8 +20,8 @@ export async function readSettings(terminal: Terminal): Promise<Settings> {
   if (catalog) return { catalog, admin: admin || undefined }
   const found = await findDevFile(terminal.cwd)
   if (found !== undefined) {
-    const { database, secrets, migrations } = found
-    return { catalog: database.gatekeeper, admin: admin || database.admin, dev: { secrets, migrations } }
+    const { database, secrets, migrations, config } = found
+    return { catalog: database.gatekeeper, admin: admin || database.admin, dev: { secrets, migrations, config } }
   }
   throw new ConfigurationError(
     'Which database? Set PARTYWALL_CATALOG_URL (and PARTYWALL_ADMIN_URL to change anything), as partywall init printed them; or run partywall dev in this directory.',

@@ -80,13 +80,19 @@ async function runFiles(client: pg.Client, isCatalog: boolean): Promise<void> {
   )
   const applied = await client.query<{ file: string; sha256: string }>('select file, sha256 from partywall.migrations')
   const known = new Map(applied.rows.map((row) => [row.file, row.sha256]))
-  for (const { file, url } of sqlFiles(isCatalog)) {
+  const files = sqlFiles(isCatalog)
+  const [stranger] = [...known.keys()].filter((name) => files.every(({ file }) => file !== name))
+  for (const { file, url } of files) {
     const text = readFileSync(url, 'utf8')
     const sha256 = createHash('sha256').update(text).digest('hex')
     const before = known.get(file)
     if (before === sha256) continue
     if (before !== undefined) {
       throw new ConfigurationError(`${file} was applied to this database with another content: a released file is never changed.`)
+    }
+    // A newer partywall has all files of an older one: what this one does not know, it cannot build upon.
+    if (stranger !== undefined) {
+      throw new ConfigurationError(`This database has ${stranger} applied, which this partywall does not have, and it lacks ${file}.`)
     }
     await client.query('begin')
     try {

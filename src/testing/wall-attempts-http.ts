@@ -3,7 +3,8 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { InternalError } from '../errors.ts'
 import type { WallAttempt } from './wall-check.ts'
-import type { RequestOptions, WallAnswer, WallParty, WallStage } from './wall-stage.ts'
+import { type RequestOptions, said, type WallAnswer } from './wall-doors.ts'
+import type { WallParty, WallStage } from './wall-stage.ts'
 
 const pagesMax = 100
 
@@ -176,8 +177,4 @@ function sampleChange(stage: WallStage): unknown {
 /** A mark that was only asked for, and is quoted in no answer of ours. */
 function hasMark(stage: WallStage, answer: WallAnswer): boolean {
   return answer.text.includes(stage.mark)
-}
-
-function said(answer: WallAnswer): string {
-  return `${answer.status} ${answer.text.slice(0, 200)}`
 }

@@ -4,13 +4,10 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { InternalError, TenancyError } from '../errors.ts'
 import type { WallAttempt } from './wall-check.ts'
-import { noCapability, type WallOutcome, type WallStage } from './wall-stage.ts'
+import { described, noCapability, type WallOutcome } from './wall-doors.ts'
+import { refusal } from './wall-refusal.ts'
+import type { WallParty, WallStage } from './wall-stage.ts'
 
-/**
- * SQLSTATEs with which PostgreSQL and the wall refuse: 42501 privilege or policy, 22P02 not a capability, PWnnn ours. Any
- * other error could be the attempt's own fault, and proves nothing.
- */
-const refusals = ['42501', '22P02', 'PW001', 'PW002', 'PW003', 'PW004', 'PW005', 'PW007']
 const divisionByZero = '22012'
 const undefinedTable = '42P01'
 const undefinedSchema = '3F000'
@@ -35,15 +32,11 @@ export const sqlAttempts: readonly WallAttempt[] = [
   unseen("read where the tenant is another's", (stage) =>
     stage.attack(`select * from ${table(stage)} where tenant_id = $1`, [victimId(stage)]),
   ),
-  {
-    name: "read another tenant's table by its full name",
-    async run(stage) {
-      const got = await stage.attack(`select * from ${stage.options.victim.tenant.placement.schema}.${table(stage)}`)
-      if ('rows' in got) return foreignRows(stage, got.rows)
-      // In a database of its own the attacker has no other tenant's schema to name.
-      return got.sqlstate === undefinedTable || got.sqlstate === undefinedSchema ? undefined : refusal(got)
-    },
-  },
+  { name: "read another tenant's table by its full name", run: (stage) => byFullName(stage, stage.options.victim) },
+  ofAttacker({
+    name: "read a suspended neighbour's table by its full name",
+    run: (stage) => byFullName(stage, stage.suspended),
+  }),
   unseen('rewrite the bound tenant in the statement itself', (stage) =>
     stage.attack(`select d.*, set_config('partywall.capability', $1, true) from ${table(stage)} as d`, [victimId(stage)]),
   ),
@@ -161,18 +154,19 @@ function unseen(name: string, attack: (stage: WallStage) => Promise<WallOutcome>
   }
 }
 
-function refusal(got: WallOutcome): string | undefined {
-  if ('rows' in got) return described(got)
-  if (refusals.includes(got.sqlstate)) return undefined
-  throw new InternalError(`The attempt failed by itself: ${described(got)}`)
-}
-
 function foreignRows(stage: WallStage, rows: readonly object[]): string | undefined {
   const foreign = rows.filter((row) => {
     const text = JSON.stringify(row)
     return text.includes(stage.mark) || ('tenant_id' in row && row.tenant_id !== stage.options.attacker.tenant.id)
   })
   return foreign.length === 0 ? undefined : described({ rows: foreign })
+}
+
+async function byFullName(stage: WallStage, { tenant }: WallParty): Promise<string | undefined> {
+  const got = await stage.attack(`select * from ${tenant.placement.schema}.${table(stage)}`)
+  if ('rows' in got) return foreignRows(stage, got.rows)
+  // In another database than the other tenant's there is no such schema to name.
+  return got.sqlstate === undefinedTable || got.sqlstate === undefinedSchema ? undefined : refusal(got)
 }
 
 async function ownRow(stage: WallStage): Promise<string | undefined> {
@@ -235,8 +229,4 @@ async function expired(stage: WallStage): Promise<string | undefined> {
     await delay(expiryPollMs)
   }
   return 'A capability of one second is good after five.'
-}
-
-function described(got: WallOutcome): string {
-  return 'rows' in got ? `${got.rows.length} rows, ${JSON.stringify(got.rows[0] ?? null).slice(0, 160)}` : `${got.sqlstate} ${got.message}`
 }

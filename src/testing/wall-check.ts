@@ -2,6 +2,7 @@
 // seen to be able to fail (test/testing/wall-check.test.ts takes the wall down and watches them leak).
 
 import { httpReads, httpWrites } from './wall-attempts-http.ts'
+import { loginAttempts } from './wall-attempts-login.ts'
 import { sqlAttempts } from './wall-attempts-sql.ts'
 import { type WallCheckOptions, WallStage } from './wall-stage.ts'
 
@@ -30,6 +31,12 @@ export interface WallReport {
   readonly held: boolean
 }
 
+/** An attempt that is ready to be made. */
+export interface ReadyAttempt extends Pick<WallResult, 'name' | 'door'> {
+  /** See {@link WallAttempt}. */
+  run(): Promise<string | undefined>
+}
+
 /**
  * Tries everything, one after another; for another pair of the same attacker only what depends on the victim.
  *
@@ -37,22 +44,32 @@ export interface WallReport {
  */
 export async function checkWall(options: WallCheckOptions): Promise<WallReport> {
   const stage = await WallStage.set(options)
+  const ready = (door: WallResult['door'], attempts: readonly WallAttempt[]): readonly ReadyAttempt[] =>
+    attempts
+      .filter(({ isOfAttacker }) => options.suspended !== undefined || isOfAttacker === undefined)
+      .map((attempt) => ({ name: attempt.name, door, run: () => attempt.run(stage) }))
   try {
-    const wanted = ({ isOfAttacker }: WallAttempt): boolean => options.suspended !== undefined || isOfAttacker === undefined
-    const attempts: WallResult[] = []
-    for (const attempt of httpReads.filter(wanted)) attempts.push(await tryOne(stage, 'HTTP', attempt))
-    for (const attempt of sqlAttempts.filter(wanted)) attempts.push(await tryOne(stage, 'SQL', attempt))
-    for (const attempt of httpWrites.filter(wanted)) attempts.push(await tryOne(stage, 'HTTP', attempt))
-    return { attempts, held: attempts.every(({ outcome }) => outcome === 'refused') }
+    return await tryAll([
+      ...ready('HTTP', httpReads),
+      ...ready('SQL', sqlAttempts),
+      ...ready('SQL', loginAttempts),
+      ...ready('HTTP', httpWrites),
+    ])
   } finally {
     await stage.strike()
   }
 }
 
-async function tryOne(stage: WallStage, door: WallResult['door'], attempt: WallAttempt): Promise<WallResult> {
-  const { name } = attempt
+/** Makes them, one after another. */
+export async function tryAll(ready: readonly ReadyAttempt[]): Promise<WallReport> {
+  const attempts: WallResult[] = []
+  for (const attempt of ready) attempts.push(await tryOne(attempt))
+  return { attempts, held: attempts.every(({ outcome }) => outcome === 'refused') }
+}
+
+async function tryOne({ name, door, run }: ReadyAttempt): Promise<WallResult> {
   try {
-    const leak = await attempt.run(stage)
+    const leak = await run()
     if (leak === undefined) return { name, door, outcome: 'refused', detail: '' }
     return { name, door, outcome: 'leaked', detail: leak }
   } catch (error) {

@@ -2,11 +2,11 @@
 // see, and the two ways in, HTTP and SQL.
 
 import { randomBytes } from 'node:crypto'
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import type { Tenant } from '../core/tenant.ts'
 import { InternalError } from '../errors.ts'
 import { ControlPool } from '../postgres/control-pool.ts'
 import type { Tenancy } from '../tenancy.ts'
+import { ask, attackOn, type noCapability, type RequestOptions, type WallAnswer, type WallOutcome } from './wall-doors.ts'
 
 /** Where an application can be tried. */
 export interface WallProbe {
@@ -39,33 +39,23 @@ export interface WallCheckOptions {
   /** URL of the gatekeeper's login in that database, or of another that may revoke: a capability is revoked on the way. */
   readonly catalog: string
   readonly probe: WallProbe
+  /** Where the attacker tries to log in with what it has. Of these URLs only the host, the port and the database count. */
+  readonly places: {
+    /** Where the victim lives. */
+    readonly victim: string
+    /** Where the catalog is. */
+    readonly catalog: string
+    /** Databases that nobody who serves tenants has any business in. */
+    readonly closed: readonly string[]
+  }
   readonly attacker: WallParty
   readonly victim: WallParty
-  /** Resumed for a moment, and suspended in the end. Without it, what the attacker can try against no victim in particular is left out. */
-  readonly suspended?: WallParty | undefined
+  /**
+   * Resumed for a moment, and suspended in the end, unless it is suspended already, with a capability from before. Without it, what
+   * the attacker can try against no victim in particular is left out.
+   */
+  readonly suspended?: (WallParty & { readonly capability?: string | undefined }) | undefined
 }
-
-/** An answer over HTTP. */
-export interface WallAnswer {
-  readonly status: number
-  readonly headers: IncomingHttpHeaders
-  readonly text: string
-}
-
-/** What one SQL attack got: rows, or an error. */
-export type WallOutcome = { readonly rows: readonly object[] } | { readonly sqlstate: string; readonly message: string }
-
-export interface RequestOptions {
-  readonly method?: string | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly body?: unknown
-}
-
-/** For an attack by nobody. */
-export const noCapability = null
-
-const requestTimeoutMs = 10_000
-const answerBytesMax = 4_000_000
 
 export class WallStage {
   readonly options: WallCheckOptions
@@ -122,7 +112,8 @@ export class WallStage {
       const { tenancy, attacker, victim, suspended } = options
       stage.#expiring = await stage.issue(attacker, 1_000)
       stage.#capability = await stage.issue(attacker, 300_000)
-      if (suspended !== undefined) {
+      if (suspended?.capability !== undefined) stage.#suspendedCapability = suspended.capability
+      else if (suspended !== undefined) {
         const { suspend, resume } = options.suspension ?? suspensionBy(tenancy)
         await resume(suspended.tenant)
         stage.#suspendedCapability = await stage.issue(suspended, 300_000)
@@ -156,43 +147,30 @@ export class WallStage {
 
   /** A request as a party, by its token; or as whoever the headers say. */
   async request(party: WallParty | undefined, path: string, options: RequestOptions = {}): Promise<WallAnswer> {
-    const body = options.body === undefined ? undefined : JSON.stringify(options.body)
-    const headers: Record<string, string> = {
-      ...(party !== undefined && { authorization: `Bearer ${party.token}` }),
-      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }),
-      ...options.headers,
-    }
-    return await send(new URL(path, this.options.url), options.method ?? 'GET', headers, body)
+    return await ask(new URL(path, this.options.url), party?.token, options)
   }
 
-  /**
-   * Runs SQL as the app's login, with the attacker's capability bound as an application would have it, and rolls back.
-   * What an attacker gets to run is his own text, values and all; of several statements the last one has the values.
-   */
+  /** Runs SQL as the app's login, with the attacker's capability bound as an application would have it, and rolls back. */
   async attack(
     text: string | readonly string[],
     values: readonly unknown[] = [],
     capability: string | typeof noCapability = this.#capability,
   ): Promise<WallOutcome> {
-    const rolledBack = Symbol('rolled back')
-    let rows: readonly object[] = []
+    const { schema } = this.options.attacker.tenant.placement
+    return await attackOn(this.app, { texts: typeof text === 'string' ? [text] : text, values, schema, capability })
+  }
+
+  /** The same in another database, with the login that the attacker has in its own. */
+  async attackAt(place: string, text: string, capability: string | typeof noCapability): Promise<WallOutcome> {
+    const url = new URL(place)
+    const { username, password } = new URL(this.options.database)
+    Object.assign(url, { username, password })
+    const elsewhere = new ControlPool({ connectionString: url.href, applicationName: 'partywall self-check', connectionsMax: 1 })
     try {
-      await this.app.transaction(async (connection) => {
-        // What the attacker's application would name without a schema is the attacker's own.
-        await connection.query(`select set_config('search_path', $1, true)`, [`${this.options.attacker.tenant.placement.schema}, pg_temp`])
-        if (capability !== noCapability) await connection.query('select partywall.bind($1)', [capability])
-        const texts = typeof text === 'string' ? [text] : text
-        for (const first of texts.slice(0, -1)) await connection.query(first)
-        rows = await connection.query(texts.at(-1) ?? '', values)
-        throw rolledBack
-      })
-    } catch (error) {
-      if (error === rolledBack) return { rows }
-      const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
-      if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return { sqlstate: code, message: String(message) }
-      throw error
+      return await attackOn(elsewhere, { texts: [text], schema: this.options.victim.tenant.placement.schema, capability })
+    } finally {
+      await elsewhere.close()
     }
-    return { rows }
   }
 
   async #create(party: WallParty, mark: string): Promise<string> {
@@ -210,26 +188,4 @@ function suspensionBy({ tenants }: Tenancy): NonNullable<WallCheckOptions['suspe
     resume: async ({ id }) => void (await tenants.resume(id, { reason: 'The self-check needs a capability from before a suspension.' })),
     suspend: async ({ id }) => void (await tenants.suspend(id, { reason: 'The self-check needs a suspended tenant.' })),
   }
-}
-
-/** `fetch` would not send a Host of our choice. */
-function send(url: URL, method: string, headers: Readonly<Record<string, string>>, body: string | undefined): Promise<WallAnswer> {
-  return new Promise((resolve, reject) => {
-    const request = httpRequest(url, { method, headers, agent: false, timeout: requestTimeoutMs }, (response) => {
-      const chunks: Buffer[] = []
-      let bytes = 0
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length
-        if (bytes > answerBytesMax) request.destroy(new InternalError(`The answer is longer than ${answerBytesMax} bytes.`))
-        chunks.push(chunk)
-      })
-      response.on('error', reject)
-      response.on('end', () => {
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') })
-      })
-    })
-    request.on('timeout', () => request.destroy(new InternalError(`No answer within ${requestTimeoutMs} ms.`)))
-    request.on('error', reject)
-    request.end(body)
-  })
 }

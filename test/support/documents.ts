@@ -86,6 +86,7 @@ export async function documentsStage(t: TestContext): Promise<DocumentsStage> {
       catalog: hasOwnDatabase ? carols.urls.migrator : carols.urls.gatekeeper,
       suspension: sharesTables ? undefined : { suspend: views.suspend, resume: views.resume },
       probe: application.probe,
+      places: { victim: views.placeOf(bob.tenant).app, catalog: database.urls.app, closed: [] },
       victim: bob,
       attacker: carol,
       suspended: dave,

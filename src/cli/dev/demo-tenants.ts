@@ -22,20 +22,27 @@ const demo = [
   { slug: 'umbrella', name: 'Umbrella', plan: 'enterprise' },
 ] as const
 
-/** Suspended but for a moment at each start: the self-check needs one. */
-const drill = { slug: 'fire-drill', name: 'Fire Drill', plan: 'free' } as const
+/** Suspended but for a moment at each start: the self-check needs neighbours who are, in the shared tables and in a schema. */
+const drills = [
+  { slug: 'fire-drill', name: 'Fire Drill', plan: 'free' },
+  { slug: 'fire-drill-team', name: 'Fire Drill of the team plan', plan: 'team' },
+] as const
 
 export const issuer = 'https://partywall.localhost/dev'
 const tokenLifeSec = 12 * 3_600
 
-/** The demo tenants, active and filled; and the one for the self-check. */
+/** The demo tenants, active and filled; and those for the self-check. */
 export async function openDemoTenants(options: {
   readonly tenancy: Tenancy
   readonly fleet: Fleet
   readonly application: Application
   readonly secrets: Secrets
   readonly report: (line: string) => void
-}): Promise<{ readonly shown: readonly DemoTenant[]; readonly drill: DemoTenant; readonly apiKeys: Readonly<Record<string, string>> }> {
+}): Promise<{
+  readonly shown: readonly DemoTenant[]
+  readonly drills: readonly DemoTenant[]
+  readonly apiKeys: Readonly<Record<string, string>>
+}> {
   const { tenancy, fleet, application, secrets, report } = options
   const open = async (wanted: { readonly slug: string; readonly name: string; readonly plan: string }): Promise<DemoTenant> => {
     const tenant = await openTenant(fleet, wanted, report)
@@ -48,9 +55,10 @@ export async function openDemoTenants(options: {
   }
   const shown: DemoTenant[] = []
   for (const wanted of demo) shown.push(await open(wanted))
-  const drilled = await open(drill)
-  const apiKeys = Object.fromEntries([...shown, drilled].map(({ tenant, apiKey }) => [tenant.slug, apiKey]))
-  return { shown, drill: drilled, apiKeys }
+  const drilled: DemoTenant[] = []
+  for (const wanted of drills) drilled.push(await open(wanted))
+  const apiKeys = Object.fromEntries([...shown, ...drilled].map(({ tenant, apiKey }) => [tenant.slug, apiKey]))
+  return { shown, drills: drilled, apiKeys }
 }
 
 async function openTenant(

@@ -7,6 +7,7 @@ import type { PartywallConfig } from '../../config.ts'
 import type { IdentityProvider } from '../../core/identity.ts'
 import type { Plan } from '../../core/plans.ts'
 import type { SecretStore } from '../../core/secret-store.ts'
+import { ConfigurationError } from '../../errors.ts'
 import { type Fleet, openFleet } from '../../fleet.ts'
 import { apiKey } from '../../identity/api-key.ts'
 import { jwt } from '../../identity/jwt.ts'
@@ -17,6 +18,7 @@ import { logins } from '../../postgres/installation.ts'
 import { type EmbeddedProvisioner, embedded } from '../../provisioners/embedded.ts'
 import { fileSecrets } from '../../secrets/file.ts'
 import { createTenancy, type Tenancy } from '../../tenancy.ts'
+import type { FoundConfig } from '../config-file.ts'
 import { type DevFile, removeDevFile, writeDevFile } from '../dev-file.ts'
 import type { Application } from './application.ts'
 import { type DemoTenant, issuer, openDemoTenants } from './demo-tenants.ts'
@@ -31,8 +33,8 @@ export interface DevOptions {
   readonly host?: string | undefined
   /** Default: any free one. */
   readonly port?: number | undefined
-  /** Plans of the application, beside those of the demonstration. */
-  readonly plans?: PartywallConfig['plans']
+  /** The application's: its plans, beside those of the demonstration; seeds, hooks and stores. */
+  readonly config?: Pick<FoundConfig, 'config' | 'directory'> | undefined
   /** Told of each step. */
   readonly report?: ((line: string) => void) | undefined
   /** Settings of the database server; see EmbeddedServerOptions. */
@@ -73,37 +75,46 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
     closers.push(() => server.stop())
     report(`PostgreSQL ${server.version} runs on port ${server.port}; its data are in ${server.dataDirectory}`)
     const secrets = await openSecrets(directory)
-    const urls = await openDatabase(server, application, secrets)
-    const plans = { ...demoPlans, ...options.plans }
+    const urls = await openDatabase({ server, application, secrets, directory })
+    const config = { ...options.config?.config, plans: { ...demoPlans, ...options.config?.config.plans } }
     const store = fileSecrets({ directory: join(directory, 'secrets') })
     const servers = embedded({ directory: join(directory, 'servers'), settings: options.settings })
     closers.push(() => servers.stop())
-    const fleet = await openDevFleet({ application, urls, plans, store, servers, report })
+    const fleet = await openDevFleet({ application, urls, config, store, servers, report })
     closers.push(() => fleet.close())
     const tenancy = await createTenancy({
       catalog: urls.gatekeeper,
       database: urls.app,
       admin: urls.admin,
       secrets: store,
-      plans,
+      plans: config.plans,
+      // The application is written for the newest: a tenant whose migration failed is refused by name, not by a broken query.
+      serves: { min: fleet.migrations.newest, max: fleet.migrations.newest },
       applicationName: application.name,
     })
     closers.push(() => tenancy.close())
-    const { shown, drill, apiKeys } = await openDemoTenants({ tenancy, fleet, application, secrets, report })
+    const { shown, drills, apiKeys } = await openDemoTenants({ tenancy, fleet, application, secrets, report })
     await keepSecrets(directory, { ...secrets, apiKeys })
     const identity = identities(tenancy, application, secrets)
     report('Every tenant tries to be every other one …')
-    const wall = await tryWall({ application, tenancy, fleet, identity, urls, shown, drill })
+    const wall = await tryWall({ application, tenancy, fleet, identity, urls, shown, drills })
     assertUnbreached(wall)
     const service = await application.start({ tenancy, identity, host, port })
     closers.push(() => service.close())
     const { app, admin, gatekeeper } = urls
     const description: DevFile = {
       url: service.url,
-      tenants: shown.map(({ tenant, token, apiKey: key }) => ({ slug: tenant.slug, id: tenant.id, token, apiKey: key })),
+      tenants: shown.map(({ tenant: { slug, id, placement }, token, apiKey }) => ({
+        slug,
+        id,
+        isolation: placement.isolation,
+        token,
+        apiKey,
+      })),
       database: { app, admin, gatekeeper, host: server.host, port: server.port, name: application.name },
       secrets: join(directory, 'secrets'),
       migrations: fileURLToPath(application.migrations),
+      config: options.config?.directory,
       pid: process.pid,
     }
     await writeDevFile(directory, description)
@@ -122,9 +133,21 @@ interface Urls {
   readonly gatekeeper: string
 }
 
-async function openDatabase(server: EmbeddedServer, application: Application, secrets: Secrets): Promise<Urls> {
+async function openDatabase(parts: {
+  readonly server: EmbeddedServer
+  readonly application: Application
+  readonly secrets: Secrets
+  readonly directory: string
+}): Promise<Urls> {
+  const { server, application, secrets, directory } = parts
   const superuser = await ensureDatabase({ superuserUrl: server.superuserUrl, name: application.name })
-  await installPartywall({ connectionString: superuser, passwords: secrets.passwords })
+  await installPartywall({ connectionString: superuser, passwords: secrets.passwords }).catch((error: unknown) => {
+    if (!(error instanceof ConfigurationError)) throw error
+    throw new ConfigurationError(
+      `${directory} was made by another version of partywall: ${error.message} Delete ${directory} to start afresh; the demonstration's data go with it.`,
+      { cause: error },
+    )
+  })
   const login = (name: keyof typeof logins) => databaseUrl(superuser, { login: { name: logins[name], password: secrets.passwords[name] } })
   return { superuser, app: login('app'), admin: login('migrator'), gatekeeper: login('gatekeeper') }
 }
@@ -133,17 +156,21 @@ async function openDatabase(server: EmbeddedServer, application: Application, se
 async function openDevFleet(parts: {
   readonly application: Application
   readonly urls: Urls
-  readonly plans: Readonly<Record<string, Plan>>
+  readonly config: PartywallConfig
   readonly store: SecretStore
   readonly servers: EmbeddedProvisioner
   readonly report: (line: string) => void
 }): Promise<Fleet> {
-  const { application, urls, plans, store, servers, report } = parts
+  const { application, urls, store, servers, report } = parts
+  const { plans, seeds, hooks, stores } = parts.config
   const fleet = await openFleet({
     catalog: urls.gatekeeper,
     admin: urls.admin,
     secrets: store,
     plans,
+    seeds,
+    hooks,
+    stores,
     migrations: application.migrations,
     provisioner: () => servers,
     applicationName: application.name,

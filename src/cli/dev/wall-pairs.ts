@@ -1,15 +1,18 @@
 // The self-check of the demonstration: every tenant tries to be every other one, from wherever it lives.
 
 import type { IdentityProvider } from '../../core/identity.ts'
-import { WallBreachedError } from '../../errors.ts'
+import { InternalError, WallBreachedError } from '../../errors.ts'
 import type { Fleet } from '../../fleet.ts'
-import { addressOf, findDatabase } from '../../postgres/database-address.ts'
+import { databaseUrl } from '../../postgres/database.ts'
+import { addressOf, type DatabaseAddress, findDatabase } from '../../postgres/database-address.ts'
 import type { Tenancy } from '../../tenancy.ts'
-import { checkWall, type WallReport, type WallResult } from '../../testing/wall-check.ts'
+import { checkWall, type WallResult } from '../../testing/wall-check.ts'
+import type { WallCheckOptions } from '../../testing/wall-stage.ts'
+import { checkSuspension } from '../../testing/wall-suspension.ts'
 import type { Application } from './application.ts'
 import type { DemoTenant } from './demo-tenants.ts'
 
-export interface WallPairsOptions {
+export interface WallTrialOptions {
   readonly application: Application
   readonly tenancy: Tenancy
   readonly fleet: Fleet
@@ -17,69 +20,106 @@ export interface WallPairsOptions {
   /** URLs of the catalog's own database. */
   readonly urls: { readonly app: string; readonly gatekeeper: string }
   readonly shown: readonly DemoTenant[]
-  readonly drill: DemoTenant
+  /** Neighbours who are suspended while the wall is tried: one in the shared tables, one in a schema. */
+  readonly drills: readonly DemoTenant[]
 }
 
-/** What was tried between two of them. */
+/** What was tried between two of them; of a tenant at itself, while it was suspended. */
 export interface WallPair {
   readonly attacker: string
   readonly victim: string
   readonly attempts: readonly WallResult[]
 }
 
-/** How many pairs are tried side by side. */
-const atOnce = 4
+type Suspended = NonNullable<WallCheckOptions['suspended']>
+/** A tenant, and who opens the database where it lives. */
+type Housed = DemoTenant & { readonly address: DatabaseAddress }
 
 /** On a port of its own that nobody knows: the service is announced when the wall has held. */
-export async function tryWall(options: WallPairsOptions): Promise<readonly WallPair[]> {
-  const { application, tenancy, identity, shown } = options
+export async function tryWall(options: WallTrialOptions): Promise<readonly WallPair[]> {
+  const { application, tenancy, identity } = options
+  const suspension = suspensionBy(options.fleet)
   const trial = await application.start({ tenancy, identity, host: '127.0.0.1', port: 0 })
   try {
-    const first: WallPair[] = []
-    // With everything that an attacker can try, one after another: one tenant is suspended on the way.
-    for (const [index, attacker] of shown.entries()) {
-      first.push(await tryPair(options, trial.url, attacker, shown[(index + 1) % shown.length]!, true))
+    const shown = await Promise.all(options.shown.map(async (tenant) => ({ ...tenant, address: await addressOfTenant(options, tenant) })))
+    const suspended = await Promise.all(options.drills.map((drill) => suspend(tenancy, suspension, drill)))
+    const pairs: WallPair[] = []
+    // In each round everybody attacks once, and is attacked once.
+    for (let distance = 1; distance < shown.length; distance++) {
+      const round = shown.map((attacker, at) => {
+        const victim = shown[(at + distance) % shown.length]!
+        // What says nothing of the victim is tried in the first round.
+        return tryPair(options, trial.url, attacker, victim, distance === 1 ? neighbourOf(attacker, suspended) : undefined)
+      })
+      pairs.push(...(await Promise.all(round)))
     }
-    const others = shown.flatMap((attacker, index) =>
-      shown.flatMap((victim, other) => (other === index || other === (index + 1) % shown.length ? [] : [{ attacker, victim }])),
-    )
-    const rest: WallPair[] = []
-    for (let next = 0; next < others.length; next += atOnce) {
-      const some = others.slice(next, next + atOnce)
-      rest.push(...(await Promise.all(some.map(({ attacker, victim }) => tryPair(options, trial.url, attacker, victim, false)))))
-    }
-    return [...first, ...rest]
+    const alone = shown.map(async (party) => {
+      const { address, tenant } = party
+      const parts = { tenancy, suspension, url: trial.url, database: address.app, probe: application.probe, party }
+      return { attacker: tenant.slug, victim: tenant.slug, attempts: (await checkSuspension(parts)).attempts }
+    })
+    pairs.push(...(await Promise.all(alone)))
+    return pairs
   } finally {
     await trial.close()
   }
 }
 
 async function tryPair(
-  options: WallPairsOptions,
+  { application, tenancy, fleet, urls }: WallTrialOptions,
   url: string,
-  attacker: DemoTenant,
-  victim: DemoTenant,
-  isWhole: boolean,
+  attacker: Housed,
+  victim: Housed,
+  suspended: Suspended | undefined,
 ): Promise<WallPair> {
-  const { application, tenancy, fleet, drill, urls } = options
-  const { database, isolation } = attacker.tenant.placement
-  const row = await findDatabase(fleet.reader, database)
-  const address = row === undefined ? undefined : await addressOf(row, urls, fleet.secrets)
-  const { attempts }: WallReport = await checkWall({
+  const { app, gatekeeper } = attacker.address
+  const { attempts } = await checkWall({
     tenancy,
     url,
-    database: address?.app ?? urls.app,
+    database: app,
     // In a database of one tenant's own there is no gatekeeper: capabilities are revoked by the migrator.
-    catalog:
-      isolation === 'pooled' || isolation === 'schema'
-        ? (address?.gatekeeper ?? urls.gatekeeper)
-        : await fleet.connections.migratorUrl(database),
+    catalog: gatekeeper ?? (await fleet.connections.migratorUrl(attacker.tenant.placement.database)),
     probe: application.probe,
+    places: {
+      victim: victim.address.app,
+      catalog: urls.app,
+      closed: ['postgres', 'template1'].map((database) => databaseUrl(app, { database })),
+    },
     attacker,
     victim,
-    suspended: isWhole ? drill : undefined,
+    suspended,
   })
   return { attacker: attacker.tenant.slug, victim: victim.tenant.slug, attempts }
+}
+
+async function addressOfTenant({ fleet, urls }: WallTrialOptions, { tenant }: DemoTenant): Promise<DatabaseAddress> {
+  const { database } = tenant.placement
+  const row = await findDatabase(fleet.reader, database)
+  if (row === undefined) throw new InternalError(`The catalog has no database ${database}, where ${tenant.slug} lives.`)
+  return await addressOf(row, urls, fleet.secrets)
+}
+
+/** One who lives behind the same walls, if there is one. */
+function neighbourOf({ tenant }: DemoTenant, suspended: readonly Suspended[]): Suspended | undefined {
+  return suspended.find((party) => party.tenant.placement.database === tenant.placement.database) ?? suspended[0]
+}
+
+/** With a capability from before. It was suspended in the last run, too. */
+async function suspend(tenancy: Tenancy, suspension: Suspension, drill: DemoTenant): Promise<Suspended> {
+  await suspension.resume(drill.tenant)
+  const { handle } = await tenancy.issueCapability(drill.tenant.id, { ttlMs: 300_000, reason: 'partywall self-check' })
+  await suspension.suspend(drill.tenant)
+  return { ...drill, capability: handle }
+}
+
+type Suspension = NonNullable<WallCheckOptions['suspension']>
+
+/** By operations, which reach a tenant wherever it lives. */
+function suspensionBy({ tenants }: Fleet): Suspension {
+  return {
+    suspend: async ({ id }) => void (await tenants.suspend(id, { reason: 'The self-check needs a suspended tenant.' })),
+    resume: async ({ id }) => void (await tenants.resume(id, { reason: 'The self-check is over with its suspension.' })),
+  }
 }
 
 /** @throws {WallBreachedError} unless every attempt was made, and refused. */

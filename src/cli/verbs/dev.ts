@@ -1,8 +1,10 @@
 // partywall dev: the application on a PostgreSQL of its own, with demo tenants, after a live self-check.
 
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
+import type { Placement } from '../../core/placement.ts'
 import { findConfig } from '../config-file.ts'
 import { loadApplication } from '../dev/application.ts'
+import type { DemoTenant } from '../dev/demo-tenants.ts'
 import { type DevEnvironment, startDevEnvironment } from '../dev/environment.ts'
 import { verb } from '../verb.ts'
 
@@ -27,14 +29,15 @@ export const dev = verb({
     const { app, directory, host, port } = flags
     // From here on: a signal during the start stops what has been started, after that step.
     const stopped = terminal.untilStopped()
-    const application = await loadApplication(resolve(terminal.cwd, app))
-    const plans = (await findConfig(terminal.cwd))?.config.plans
+    const file = resolve(terminal.cwd, app)
+    const application = await loadApplication(file)
+    const config = await findConfig(dirname(file))
     const environment = await startDevEnvironment({
       application,
       directory: resolve(terminal.cwd, directory),
       host,
       port,
-      plans,
+      config,
       report: (line) => (output.isJson ? terminal.note(line) : terminal.print(`  ${line}`)),
     })
     output.lines(greeting(environment, application.probe.collection), environment.description)
@@ -46,24 +49,45 @@ export const dev = verb({
 
 function greeting({ description, tenants, wall }: DevEnvironment, collection: string): readonly string[] {
   const { url } = description
-  const [first, second] = tenants
   const attempts = wall.flatMap((pair) => pair.attempts)
   const refused = attempts.filter(({ outcome }) => outcome === 'refused').length
   return [
     '',
-    'The wall, tried just now over HTTP and in SQL, by every tenant at every other one:',
-    ...wall.map((pair) => `  ${pair.attacker.padEnd(10)} at ${pair.victim.padEnd(10)} ${held(pair.attempts)}`),
+    'The wall, tried just now over HTTP and in SQL, by every tenant at every other one, and by each while it was suspended:',
+    ...wall.map(({ attacker, victim, attempts: tried }) => {
+      const who = attacker === victim ? `${attacker.padEnd(10)} suspended    ` : `${attacker.padEnd(10)} at ${victim.padEnd(10)}`
+      return `  ${who} ${held(tried)}`
+    }),
     `  ${refused} of ${attempts.length} attempts refused, ${attempts.length - refused} leaked.`,
-    '',
-    ...tenants.map(({ tenant, token }) => `${tenant.slug} (${tenant.plan}: ${tenant.placement.isolation})\n  ${token}`),
-    '',
-    'Try, with any of them:',
-    `  curl ${url}${collection} -H 'authorization: Bearer ${first?.token}'`,
-    `  curl ${url}${collection} -H 'x-api-key: ${second?.apiKey}' -H 'content-type: application/json' -d '{"title":"Hello"}'`,
-    `  curl ${url}${collection} -H 'authorization: Bearer ${first?.token}' -H 'x-tenant-id: ${second?.tenant.slug}'   # 404: not yours`,
+    ...tenants.flatMap((each, at) => requests(`${url}${collection}`, each, tenants[(at + 1) % tenants.length]!)),
     '',
     `Serving on ${url}. Ctrl-C stops.`,
   ]
+}
+
+/** The same three for each, ready to be pasted. */
+function requests(url: string, { tenant, token, apiKey }: DemoTenant, other: DemoTenant): readonly string[] {
+  return [
+    '',
+    `${tenant.slug} (plan ${tenant.plan}) lives ${home(tenant.placement)}`,
+    `  token ${token}`,
+    `  curl ${url} -H 'authorization: Bearer ${token}'`,
+    `  curl ${url} -H 'x-api-key: ${apiKey}' -H 'content-type: application/json' -d '{"title":"Hello from ${tenant.slug}"}'`,
+    `  curl ${url} -H 'x-api-key: ${apiKey}' -H 'x-tenant-id: ${other.tenant.slug}'   # 404: not yours`,
+  ]
+}
+
+function home({ isolation, server, database, schema }: Placement): string {
+  switch (isolation) {
+    case 'pooled':
+      return `in the shared tables (pooled): database ${database}`
+    case 'schema':
+      return `in a schema of its own (schema): ${schema} in the database ${database}`
+    case 'database':
+      return `in a database of its own (database): ${database}`
+    case 'server':
+      return `on a server of its own (server): ${server}`
+  }
 }
 
 function held(attempts: DevEnvironment['wall'][number]['attempts']): string {

