@@ -105,6 +105,6 @@ function lineCount(file: SourceFile): number {
 
 function isWellNamed(path: string): boolean {
   const drawers = /^(utils?|helpers?|common|manager|misc|service|shared)$/
-  const parts = path.replace(/(\.test|\.d)?\.(ts|mjs)$/, '').split('/')
+  const parts = path.replace(/(\.test|\.d|\.config)?\.(ts|mjs)$/, '').split('/')
   return parts.every((part) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(part) && !drawers.test(part))
 }

@@ -54,7 +54,8 @@ export async function attackOn(pool: ControlPool, attack: WallAttack): Promise<W
   let rows: readonly object[] = []
   try {
     await pool.transaction(async (connection) => {
-      await connection.query(`select set_config('search_path', $1, true)`, [`${schema}, pg_temp`])
+      // The name is ours: `app`, or hexadecimal digits (core/placement.ts).
+      await connection.query(`set local search_path to ${schema}, pg_temp`)
       if (capability !== noCapability) await connection.query('select partywall.bind($1)', [capability])
       for (const first of texts.slice(0, -1)) await connection.query(first)
       rows = await connection.query(texts.at(-1) ?? '', values)
