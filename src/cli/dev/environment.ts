@@ -114,7 +114,7 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
       database: { app, admin, gatekeeper, host: server.host, port: server.port, name: application.name },
       secrets: join(directory, 'secrets'),
       migrations: fileURLToPath(application.migrations),
-      config: options.config?.directory,
+      ...(options.config !== undefined && { config: options.config.directory }),
       pid: process.pid,
     }
     await writeDevFile(directory, description)
