@@ -64,6 +64,8 @@ export interface FleetOptions {
   readonly auditTrail?: AuditTrail | undefined
   /** Shown in pg_stat_activity. Default `partywall`. */
   readonly applicationName?: string | undefined
+  /** So long an operation stays that of a process which was killed. Default 30,000. */
+  readonly leaseMs?: number | undefined
   readonly clock?: Clock | undefined
 }
 
@@ -224,6 +226,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     exporter: new DirectoryTenantExporter({ asMigrator: (database, fn) => connections.asMigrator(database, fn) }),
     journal: new PostgresOperationJournal({ reader, writer }),
     auditTrail,
+    leaseMs: options.leaseMs,
     clock,
   })
   const rollout = new Rollout({ ...options.rollout, reader, writer, connections, set: migrations, auditTrail, clock })

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import type { IdentityProvider } from '../../src/core/identity.ts'
 import { parseTenantRef } from '../../src/core/tenant.ts'
 import { checkWall, type WallReport } from '../../src/testing/wall-check.ts'
+import { checkSuspension } from '../../src/testing/wall-suspension.ts'
 import { documentsStage } from '../support/documents.ts'
 import { hasOwnDatabase, isolation, sharesTables } from '../support/isolation.ts'
 
@@ -33,6 +34,14 @@ test('without row-level security the rows leak, over HTTP and in SQL', async (t)
     for (const name of ['read all rows, with no condition', 'read by the id of the row', "make another tenant's row divide by zero"]) {
       assert.ok(!leaks.includes(name), name)
     }
+    // Where tenants share a database, the policies are what keeps one out of the other's schema.
+    for (const name of [
+      "read another tenant's table by its full name",
+      "read a suspended neighbour's table by its full name",
+      'log in where another tenant lives, and read there',
+    ]) {
+      assert.equal(leaks.includes(name), isolation === 'schema', name)
+    }
     // In a schema not even a row that says that it is another's can be put down.
     assert.equal(leaks.includes('insert a row for another tenant'), isolation !== 'schema')
     return
@@ -53,6 +62,8 @@ test('without row-level security the rows leak, over HTTP and in SQL', async (t)
     'delete all rows, with no condition',
     'insert a row for another tenant',
     'hand a row to another tenant',
+    'log in where another tenant lives, and read there',
+    'log in where the catalog is, and read there',
   ]) {
     assert.ok(leaks.includes(name), `"${name}" should leak; these did: ${leaks.join('; ')}`)
   }
@@ -93,6 +104,47 @@ test('with a gate that suspension does not close, a suspended tenant leaks', asy
   const report = await checkWall({ ...wall, suspension: { resume, suspend: async () => {} } })
   // In a database of the attacker's own, a capability of another is none.
   assert.equal(leaked(report).includes('bind the capability of a suspended tenant'), !hasOwnDatabase)
+})
+
+test('a login that is let into a database of another tenant leaks', async (t) => {
+  const { wall, aliceIn, placeOf, bob, carol } = await documentsStage(t)
+  const attempt = 'log in where another tenant lives, and read there'
+  if (!hasOwnDatabase) {
+    // Those who share a login share its databases: what is closed to it is not even theirs.
+    const closed = await checkWall({ ...wall, places: { ...wall.places, closed: [wall.places.victim] } })
+    assert.ok(leaked(closed).includes('log in at databases that are no tenant’s'))
+    return
+  }
+  const { database, login, app } = placeOf(carol.tenant)
+  assert.ok(!leaked(await checkWall(wall)).includes(attempt))
+  const { name } = placeOf(bob.tenant).database
+  await aliceIn(bob.tenant, `grant connect on database ${name} to ${login}`)
+  const report = await checkWall(wall)
+  assert.ok(leaked(report).includes(attempt))
+  const own = await checkWall({ ...wall, places: { ...wall.places, closed: [app] } })
+  assert.ok(leaked(own).includes('log in at databases that are no tenant’s'), database.name)
+})
+
+test('a tenant that is suspended for a moment is refused by its own database, and served again', async (t) => {
+  const { wall, ask, suspend, resume, carol, placeOf, tenancy, url } = await documentsStage(t)
+  const options = { tenancy, url, database: placeOf(carol.tenant).app, probe: wall.probe, party: carol }
+  const report = await checkSuspension({ ...options, suspension: { suspend, resume } })
+  assert.deepEqual(
+    report.attempts.map(({ door, outcome }) => [door, outcome]),
+    [
+      ['HTTP', 'refused'],
+      ['HTTP', 'refused'],
+      ['SQL', 'refused'],
+      ['SQL', 'refused'],
+    ],
+  )
+  assert.equal((await ask(carol, '/api/documents/count')).status, 200)
+  const open = await checkSuspension({ ...options, suspension: { suspend: async () => {}, resume } })
+  assert.deepEqual(leaked(open), [
+    'be served while suspended, by token',
+    'be served while suspended, by API key',
+    'read with a capability from before the suspension',
+  ])
 })
 
 test('with unique ids across tenants, a duplicate key tells', async (t) => {

@@ -7,6 +7,7 @@ import { issueToken } from '../../identity/jwt.ts'
 import type { Tenancy } from '../../tenancy.ts'
 import type { Application } from './application.ts'
 import type { Secrets } from './secrets.ts'
+import { retryOnboarding } from './unfinished.ts'
 
 /** One of them, as it is shown and written to dev.json. */
 export interface DemoTenant {
@@ -62,10 +63,11 @@ export async function openDemoTenants(options: {
 }
 
 async function openTenant(
-  { catalog, tenants }: Fleet,
+  fleet: Fleet,
   wanted: { readonly slug: string; readonly name: string; readonly plan: string },
   report: (line: string) => void,
 ): Promise<Tenant> {
+  const { catalog, tenants } = fleet
   const lookup = { kind: 'slug', slug: parseTenantSlug(wanted.slug) } as const
   const found = await catalog.find(lookup)
   if (found === undefined) {
@@ -74,6 +76,7 @@ async function openTenant(
     report(`Onboarded ${made.slug}, plan ${made.plan}: ${made.placement.isolation}`)
     return made
   }
+  if (found.status === 'onboarding') await retryOnboarding(fleet, found.id)
   if (found.status === 'suspended') await tenants.resume(found.id, { reason: 'partywall dev starts with its demo tenants active.' })
   return (await catalog.find(lookup))!
 }

@@ -23,6 +23,7 @@ import { type DevFile, removeDevFile, writeDevFile } from '../dev-file.ts'
 import type { Application } from './application.ts'
 import { type DemoTenant, issuer, openDemoTenants } from './demo-tenants.ts'
 import { keepSecrets, openSecrets, type Secrets } from './secrets.ts'
+import { finishOperations, leaseMs } from './unfinished.ts'
 import { assertUnbreached, tryWall, type WallPair } from './wall-pairs.ts'
 
 export interface DevOptions {
@@ -173,6 +174,7 @@ async function openDevFleet(parts: {
     stores,
     migrations: application.migrations,
     provisioner: () => servers,
+    leaseMs,
     applicationName: application.name,
   })
   try {
@@ -183,7 +185,7 @@ async function openDevFleet(parts: {
     report(applied.length === 0 ? 'The shared tables are up to date' : `Migrated: ${applied.map(({ file }) => file).join(', ')}`)
     await fleet.placements.schemaDatabases.create({ server: 'main', name: `${application.name.replaceAll('-', '_')}_schemas` })
     // What a killed run left half-made; and the places of tenants who were there before a new migration.
-    await fleet.tenants.resumeAll()
+    await finishOperations(fleet, report)
     const plan = await fleet.rollout.plan()
     if (plan.total > 0) {
       const { done } = await fleet.rollout.up({ actor: { kind: 'system', id: 'partywall dev' }, ignoresLint: true })
