@@ -130,7 +130,7 @@ export function assertUnbreached(pairs: readonly WallPair[]): void {
   if (bad.length === 0) return
   const list = bad.map(
     ({ attacker, victim, door, name, outcome, detail }) =>
-      `  ${outcome === 'leaked' ? 'LEAKED' : outcome} ${door} ${name} (${attacker} at ${victim}): ${detail}`,
+      `  ${outcome === 'leaked' ? 'LEAKED' : outcome} ${door} ${name} (${attacker === victim ? `${attacker}, suspended` : `${attacker} at ${victim}`}): ${detail}`,
   )
   const total = pairs.reduce((sum, { attempts }) => sum + attempts.length, 0)
   throw new WallBreachedError(
