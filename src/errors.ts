@@ -147,6 +147,21 @@ export class OperationNotFoundError extends errorClass('PW_OPERATION_NOT_FOUND',
 /** A step failed: the cause has why, `details` the `step` and the operation's `id`. It may be retried, or cancelled. */
 export class OperationFailedError extends errorClass('PW_OPERATION_FAILED', 500, false, 'It could not be completed.') {}
 
+/** There is no such move, or no open move of the tenant. */
+export class MoveNotFoundError extends errorClass('PW_MOVE_NOT_FOUND', 404, false, 'Not found.') {}
+
+/** The move's state does not allow what was asked. `details` has the move's id and its state; the message says what can be done. */
+export class MoveStateError extends errorClass('PW_MOVE_STATE', 409, false, 'This cannot be done now.') {}
+
+/** The tenant cannot be moved so: `details.findings` has what stands in the way, and SQL that mends it where it can be known. */
+export class MoveRefusedError extends errorClass('PW_MOVE_REFUSED', 422, false, 'This tenant cannot be moved there.') {}
+
+/** The two places do not have the same rows: `details.differences` has the tables, and the keys of some of the rows. Nothing was switched. */
+export class MoveDiffersError extends errorClass('PW_MOVE_DIFFERS', 409, false, 'The copy is not the same.') {}
+
+/** A step of a move failed; the cause has why. The move stands in a named state, and is tried again or cancelled. */
+export class MoveFailedError extends errorClass('PW_MOVE_FAILED', 503, true, 'The move could not go on.') {}
+
 /** The operation is over, or has come so far that it can only go on. */
 export class OperationNotCancellableError extends errorClass('PW_OPERATION_NOT_CANCELLABLE', 409, false, 'It can no longer be undone.') {}
 
@@ -317,6 +332,11 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     OperationNotFoundError,
     OperationFailedError,
     OperationNotCancellableError,
+    MoveNotFoundError,
+    MoveStateError,
+    MoveRefusedError,
+    MoveDiffersError,
+    MoveFailedError,
     OperationRequiredError,
     PurgeIncompleteError,
     CertificateInvalidError,

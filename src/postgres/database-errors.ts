@@ -9,6 +9,7 @@ import {
   DatabaseFullError,
   DatabaseUnavailableError,
   NoTenantError,
+  OperationInProgressError,
   PolicyViolationError,
   SerializationError,
   StatementRefusedError,
@@ -57,6 +58,11 @@ function translateDatabaseError(error: pg.DatabaseError, situation: FailureSitua
       return new TenantSuspendedError('The database refuses this tenant: it is suspended.', options)
     case 'PW005':
       return new TenantMovingError('The tenant is being moved, or has moved. Try again.', options)
+    case 'PW014':
+      return new OperationInProgressError(
+        `Something else is being done to the tenant: ${error.message}. Try again when it is over.`,
+        options,
+      )
     case 'PW006':
       return new TenantReadOnlyError('The tenant is read-only at present.', options)
     case 'PW007':

@@ -58,6 +58,14 @@ const defaultSettings: Readonly<Record<string, string | number>> = {
   // A capability is a bind parameter: no log may hold one.
   log_parameter_max_length: 0,
   log_parameter_max_length_on_error: 0,
+  // Tenants can be moved away and in, a few at a time. What a move that was forgotten keeps of the log is bounded.
+  wal_level: 'logical',
+  max_replication_slots: 40,
+  max_wal_senders: 40,
+  max_worker_processes: 48,
+  max_logical_replication_workers: 32,
+  max_sync_workers_per_subscription: 2,
+  max_slot_wal_keep_size: '4GB',
 }
 
 /**

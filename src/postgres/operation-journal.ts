@@ -43,8 +43,10 @@ export class PostgresOperationJournal implements OperationJournal {
       try {
         return await this.#begin(operation, leaseMs, supersedes)
       } catch (error) {
-        if ((error as { code?: unknown }).code !== 'PW013') throw error
-        if (waitedMs >= migrationWaitMs) throw beingMigrated(operation.tenantId, error)
+        const { code, message } = error as { readonly code?: unknown; readonly message: string }
+        if (code === 'PW014') throw beingMoved(operation.tenantId, error)
+        if (code !== 'PW013') throw error
+        if (waitedMs >= migrationWaitMs) throw stillBusy(operation.tenantId, message, error)
       }
       await wait(migrationPollMs)
     }
@@ -203,10 +205,17 @@ export class PostgresOperationJournal implements OperationJournal {
 const migrationWaitMs = 30_000
 const migrationPollMs = 250
 
-function beingMigrated(tenantId: TenantId, cause: unknown): OperationInProgressError {
+function stillBusy(tenantId: TenantId, why: string, cause: unknown): OperationInProgressError {
   return new OperationInProgressError(
-    `The tables of the tenant ${tenantId} are being migrated, for longer than an operation waits. Nothing was begun: try again when partywall migrate status has the tenant as done.`,
+    `${why}, for longer than an operation waits. Nothing was begun: try again when partywall migrate status has the tenant ${tenantId} as done, and no move of it is being switched.`,
     { cause, details: { kind: 'migrate', tenantId } },
+  )
+}
+
+function beingMoved(tenantId: TenantId, cause: unknown): OperationInProgressError {
+  return new OperationInProgressError(
+    `The tenant ${tenantId} is being moved. Nothing was begun: complete the move, or cancel it, first (partywall move status).`,
+    { cause, details: { kind: 'move', tenantId } },
   )
 }
 

@@ -7,6 +7,9 @@ create table partywall.gates (
   key_bigint bigint,
   key_text text collate "C",
   schema_name text collate "C",
+  fence bigint not null default 0,
+  fenced_until timestamptz,
+  resting_state text collate "C",
   changed_at timestamptz not null default clock_timestamp(),
   constraint gates_pkey primary key (tenant_id),
   constraint gates_schema_name_key unique (schema_name),
@@ -14,8 +17,14 @@ create table partywall.gates (
   constraint gates_key_bigint_key unique (key_bigint),
   constraint gates_key_text_key unique (key_text),
   constraint gates_key_text_check check (length(key_text) between 1 and 200),
-  constraint gates_state_check check (state in ('open', 'read_only', 'moving', 'fenced', 'moved', 'suspended'))
+  constraint gates_state_check check (state in ('open', 'read_only', 'moving', 'fenced', 'moved', 'suspended')),
+  constraint gates_fence_check check (fenced_until is null or (state = 'fenced' and resting_state is not null))
 );
+comment on column partywall.gates.fence is
+  'The number of the last fence that a move has put up here or has given up. A fence with this number or a lower one comes too late.';
+comment on column partywall.gates.fenced_until is
+  'Of a gate that a move has fenced: from when on anybody may reopen it. Until it is reopened or the tenant has moved, no other hand changes the gate.';
+comment on column partywall.gates.resting_state is 'Of a gate that a move has fenced: the state to go back to.';
 comment on column partywall.gates.schema_name is
   'The schema of the tenant''s own tables, where the tenant has them; null for a tenant whose tables are in the schema app.';
 comment on table partywall.gates is
@@ -157,6 +166,8 @@ comment on function partywall.tenant_id() is 'The tenant whose capability is bou
 -- The slow path of writes: the gate is not plainly open.
 -- While it is `moving`, and then alone, a shared lock on the gate's row lets the mover wait for the writes in flight.
 -- REPEATABLE READ cannot see past it: a row that changed after the snapshot raises 40001, which is retried.
+-- A mover that wants to fence says so in the capabilities first: who writes already may finish, and nobody else begins, or the
+-- shared locks would never end. The setting is only that courtesy: the lock and the gate's own state decide.
 create function partywall.refuse_write() returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -168,8 +179,12 @@ begin
   select c.state into gate
     from partywall.capabilities as c
    where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid;
-  if gate = 'moving' then
+  if gate = 'moving'
+    or (gate = 'fenced' and current_setting('partywall.writes_in', true) = pg_current_xact_id_if_assigned()::text) then
     select g.state into gate from partywall.gates as g where g.tenant_id = tenant for share;
+    if gate = 'moving' then
+      perform set_config('partywall.writes_in', pg_current_xact_id()::text, true);
+    end if;
   end if;
   case gate
     when 'open', 'moving' then return tenant;
@@ -252,7 +267,12 @@ begin
   insert into partywall.gates as g (tenant_id, state)
   values (set_gate.tenant_id, set_gate.state)
       on conflict on constraint gates_pkey
-      do update set state = excluded.state, changed_at = clock_timestamp();
+      do update set state = excluded.state, changed_at = clock_timestamp()
+      where g.fenced_until is null;
+  if not found then
+    raise exception using errcode = 'PW014', message = 'the tenant is being switched from one place to another',
+      hint = 'It takes less than a second, or until the fence''s deadline. Try again.';
+  end if;
   -- A second statement, so that it sees every capability whose issuing held the gate's row until now.
   update partywall.capabilities as c
      set state = set_gate.state
