@@ -11,10 +11,12 @@ import { type Plan, Plans } from './core/plans.ts'
 import type { DedicatedServers, Provisioner, ServerRequest } from './core/provisioner.ts'
 import type { SecretStore } from './core/secret-store.ts'
 import type { TenantId } from './core/tenant.ts'
-import { CapacityError } from './errors.ts'
+import { CapacityError, TenantNotFoundError } from './errors.ts'
 import { issueApiKey } from './identity/api-key.ts'
 import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
 import { type KeepOptions, keep } from './operations/keeper.ts'
+import type { TenantMover } from './operations/moves/move-work.ts'
+import { Moves } from './operations/moves/moves.ts'
 import { Operations } from './operations/operations.ts'
 import type { PurgeStore } from './operations/purge-store.ts'
 import { secretPurgeStore } from './operations/secret-purge-store.ts'
@@ -27,6 +29,11 @@ import { ControlPool } from './postgres/control-pool.ts'
 import { FleetConnections } from './postgres/fleet-connections.ts'
 import { type AppliedMigration, applyMigrations } from './postgres/migrations/apply-migrations.ts'
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
+import { arrive } from './postgres/moves/arrive.ts'
+import { PostgresMoveJournal } from './postgres/moves/move-journal.ts'
+import { PostgresMoveWork } from './postgres/moves/move-work.ts'
+import { MoverPresence } from './postgres/moves/mover-presence.ts'
+import { MovePlaces } from './postgres/moves/places.ts'
 import { PostgresOperationJournal } from './postgres/operation-journal.ts'
 import { OwnedServers } from './postgres/owned-servers.ts'
 import { placementMigrations } from './postgres/placements/placement-migrations.ts'
@@ -61,6 +68,8 @@ export interface FleetOptions {
   readonly provisioner?: ((parts: { readonly servers: Servers; readonly owned: OwnedServers }) => Provisioner) | undefined
   /** Servers that are provisioned may be reached in the clear: only where the network itself is trusted. */
   readonly allowUnencrypted?: boolean | undefined
+  /** What else holds something of a tenant, and follows it when it moves. */
+  readonly movers?: readonly TenantMover[] | undefined
   readonly auditTrail?: AuditTrail | undefined
   /** Shown in pg_stat_activity. Default `partywall`. */
   readonly applicationName?: string | undefined
@@ -71,6 +80,8 @@ export interface FleetOptions {
 
 interface Parts {
   readonly tenants: Operations
+  readonly moves: Moves
+  readonly presence: MoverPresence
   readonly servers: Servers
   readonly placements: Placements
   readonly catalog: PlannedCatalog
@@ -88,6 +99,8 @@ interface Parts {
 export class Fleet {
   /** Onboard, rename, change plan, suspend, resume, off-board. */
   readonly tenants: Operations
+  /** Moves tenants from one placement to another while they are served. */
+  readonly moves: Moves
   readonly servers: Servers
   readonly placements: Placements
   readonly catalog: PlannedCatalog
@@ -101,12 +114,15 @@ export class Fleet {
   readonly reader: ControlPool
   readonly secrets: SecretStore
   readonly #writer: ControlPool
+  readonly #presence: MoverPresence
   readonly #closing = new AbortController()
   readonly #keeping = new Set<Promise<void>>()
 
   /** @internal */
   constructor(parts: Parts) {
     this.tenants = parts.tenants
+    this.moves = parts.moves
+    this.#presence = parts.presence
     this.servers = parts.servers
     this.placements = parts.placements
     this.catalog = parts.catalog
@@ -152,14 +168,17 @@ export class Fleet {
       { operations, fillStock: (request) => placements.stock.fill(request) },
       { ...options, signal: AbortSignal.any(signals) },
     )
-    this.#keeping.add(keeping)
-    await keeping.finally(() => this.#keeping.delete(keeping))
+    const together = Promise.all([keeping, this.moves.keep({ signal: AbortSignal.any(signals) })]).then(() => {})
+    this.#keeping.add(together)
+    await together.finally(() => this.#keeping.delete(together))
   }
 
   /** Ends after the present steps; what is left undone is resumed by whoever comes next. */
   async close(): Promise<void> {
     this.#closing.abort()
     await Promise.allSettled([...this.#keeping])
+    await this.moves.close()
+    await this.#presence.close()
     await this.tenants.close()
     await this.connections.close()
     await this.reader.close()
@@ -229,9 +248,41 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     leaseMs: options.leaseMs,
     clock,
   })
+  const presence = new MoverPresence(writer)
+  const places = new MovePlaces((isolation) => placements.for(isolation))
+  const moves = new Moves({
+    catalog,
+    journal: new PostgresMoveJournal({ reader, writer, arrive }),
+    work: new PostgresMoveWork({
+      reader,
+      connections,
+      secrets,
+      places,
+      catalog: writer,
+      tenant: async (id) => {
+        const tenant = await catalog.find({ kind: 'id', id })
+        if (tenant === undefined) throw new TenantNotFoundError(`There is no tenant ${id} any more.`)
+        return tenant
+      },
+      clock,
+    }),
+    planner: {
+      reserve: (tenant, request) => places.reserve(tenant, request),
+      unreserve: async () => {},
+      findings: async () => [],
+      assertMovable: () => {},
+      reap: async () => [],
+    },
+    movers: options.movers,
+    auditTrail,
+    owner: () => presence.owner(),
+    clock,
+  })
   const rollout = new Rollout({ ...options.rollout, reader, writer, connections, set: migrations, auditTrail, clock })
   return new Fleet({
     tenants,
+    moves,
+    presence,
     servers,
     placements,
     catalog,
