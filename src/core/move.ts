@@ -140,8 +140,6 @@ export function refusalOf(verb: MoveVerb, { state, serving }: Pick<Move, 'state'
 export const switchSteps = Object.freeze([
   /** Catalog: `following` → `fencing`, with a new fence and its deadline. */
   'claim-fence',
-  /** Other place: its gate is `fenced`, so that whoever comes early can read, and waits to write. */
-  'prepare-other',
   /** Serving place: new writes are asked to wait. */
   'announce',
   /** Serving place: waits for the writes in flight, closes the gate and writes the marker, in one transaction. */
@@ -152,7 +150,7 @@ export const switchSteps = Object.freeze([
   'commit',
   /** The place that served: its gate is `moved`. Nobody reads there any more. */
   'retire',
-  /** The place that serves now: checks the marker again, and opens its gate. */
+  /** The place that serves now: checks the marker again, and opens its gate. Until here nobody could read there: clients may know it from before. */
   'open',
 ] as const)
 

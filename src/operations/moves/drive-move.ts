@@ -202,7 +202,7 @@ class MoveDrive implements Drive {
   }
 
   async #tend(): Promise<boolean> {
-    const { problem, lagBytes } = await (await this.session()).tend(this.move)
+    const { problem, lagBytes } = await (await this.session()).tend(this.move, () => this.o.journal.extend(this.o.claim, this.o.leaseMs))
     const before = this.move.notes['progress'] as unknown as MoveProgress | undefined
     const progress = { tables: [], ...before, lagBytes }
     await this.advance('following', 'following', {

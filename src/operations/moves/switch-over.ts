@@ -119,12 +119,12 @@ async function compare(drive: Drive, snapshots: HeldSnapshots): Promise<void> {
 async function fencedOff(drive: Drive): Promise<Fenced | undefined> {
   const session = await drive.session()
   for (const again of [...againAfterMs, undefined]) {
-    await session.waitForOlder(drive.move, drive.context())
+    const since = await session.waitForOlder(drive.move, drive.context())
     const fence = await drive.o.journal.claimFence(drive.o.claim, drive.move.options.fenceMs ?? fenceMsDefault)
     if (fence === undefined)
       throw new MoveFailedError('The fence could not be claimed: the move is not following, or is another process’s now.')
     drive.move = { ...drive.move, state: 'fencing', fence: fence.fence }
-    const result = await stepsToDrain(drive, fence).catch((error: unknown) => ({ problem: problemOf(error) }))
+    const result = await stepsToDrain(drive, fence, since).catch((error: unknown) => ({ problem: problemOf(error) }))
     if (!('problem' in result)) return result
     await giveUp(drive, fence, again === undefined ? result.problem : null)
     if (again === undefined) {
@@ -138,7 +138,7 @@ async function fencedOff(drive: Drive): Promise<Fenced | undefined> {
   return undefined
 }
 
-async function stepsToDrain(drive: Drive, fence: ClaimedFence): Promise<Fenced | { readonly problem: MoveProblem }> {
+async function stepsToDrain(drive: Drive, fence: ClaimedFence, since: string): Promise<Fenced | { readonly problem: MoveProblem }> {
   const session = await drive.session()
   const { move, o } = drive
   let startedAt = o.clock.monotonic()
@@ -148,16 +148,13 @@ async function stepsToDrain(drive: Drive, fence: ClaimedFence): Promise<Fenced |
   const before: readonly SwitchStep[] = switchSteps.slice(1, switchSteps.indexOf('commit'))
   for (const step of before) {
     switch (step) {
-      case 'prepare-other':
-        await session.prepareOther(move)
-        break
       case 'announce':
         startedAt = o.clock.monotonic()
         await session.announce(move, fence)
         break
       case 'close-gate':
-        closed = await session.closeGate(move, fence)
-        if (closed === undefined) return problem('The gate could not be closed: a later fence has been there.')
+        closed = await session.closeGate(move, fence, since)
+        if (closed === undefined) return problem('The gate could not be closed: it was opened meanwhile, or a later fence has been there.')
         break
       case 'drain':
         if (!(await session.drain(move, fence, fenceMs * drainPart))) {

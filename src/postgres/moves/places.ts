@@ -1,7 +1,7 @@
 // The places of a move, over the adapters of placements.
 
 import type { Isolation, Placement } from '../../core/placement.ts'
-import type { PlacedTenant, PlacementAdapter } from '../../core/placement-adapter.ts'
+import type { EmptyOptions, PlacedTenant, PlacementAdapter } from '../../core/placement-adapter.ts'
 
 export class MovePlaces {
   readonly #for: (isolation: Isolation) => PlacementAdapter
@@ -13,13 +13,12 @@ export class MovePlaces {
   }
   async provisionTarget(tenant: PlacedTenant, target: Placement, signal: AbortSignal): Promise<void> {
     await this.#for(target.isolation).provision({ ...tenant, placement: target }, signal)
-    await this.#for(target.isolation).setGate({ ...tenant, placement: target }, 'moved')
   }
   async join(_tenant: PlacedTenant, _placement: Placement): Promise<void> {}
   async leave(_tenant: PlacedTenant, _placement: Placement): Promise<void> {}
-  async releasePlace(tenant: PlacedTenant, place: Placement, signal: AbortSignal): Promise<void> {
+  async releasePlace(tenant: PlacedTenant, place: Placement, options: Pick<EmptyOptions, 'behindFence' | 'signal'>): Promise<void> {
     const at = { ...tenant, placement: place }
-    if (place.database === 'main') await this.#for(place.isolation).empty(at, { signal })
-    else await this.#for(place.isolation).drop(at, { signal })
+    if (place.database === 'main') await this.#for(place.isolation).empty(at, options)
+    else await this.#for(place.isolation).drop(at, options)
   }
 }
