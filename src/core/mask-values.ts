@@ -24,7 +24,7 @@ export interface MaskSecrets {
 const mailHost = 'example.invalid'
 
 const textFits =
-  /^(?!(?:boolean|smallint|integer|bigint|numeric|real|double|date|time|interval|uuid|bytea|json|inet|cidr|macaddr)\b|timestamp|.*\[\]$)/
+  /^(?!(?:boolean|smallint|integer|bigint|numeric|real|double|date|time|interval|uuid|bytea|jsonb?|inet|cidr|macaddr)\b|timestamp|.*\[\]$)/
 const numberFits = /^(smallint|integer|bigint|numeric|real|double precision)\b/
 
 /** Why a rule does not fit a column; undefined when it does. */

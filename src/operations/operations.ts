@@ -178,8 +178,7 @@ export class Operations {
     try {
       return await this.#perform(definition, tenantId, input, options, { check, needsReason: false })
     } catch (error) {
-      if (error instanceof OperationFailedError) await this.#takenBack(error, options)
-      throw error
+      throw error instanceof OperationFailedError ? await this.#takenBack(error, options) : error
     }
   }
 
@@ -278,10 +277,16 @@ export class Operations {
   }
 
   /** A clone that broke is of no use to anybody. One that cannot be taken back now stays failed, and is told with its id. */
-  async #takenBack(failure: OperationFailedError, { actor, onProgress }: VerbOptions): Promise<void> {
-    const { id } = failure.details
-    if (typeof id !== 'string') return
-    await this.cancel(id, { reason: 'The clone failed.', actor, onProgress }).catch(() => {})
+  async #takenBack(failure: OperationFailedError, { actor, onProgress }: VerbOptions): Promise<OperationFailedError> {
+    const { cause, details, retryable } = failure
+    const undone = await this.cancel(String(details['id']), { reason: 'The clone failed.', actor, onProgress }).catch(() => undefined)
+    if (undone?.state !== 'cancelled') return failure
+    const why = cause instanceof Error ? cause.message : 'of an unknown reason.'
+    return new OperationFailedError(`The clone failed at the step ${details['step']}, and everything was taken back: ${why}`, {
+      cause,
+      details,
+      retryable,
+    })
   }
 
   async #start(kind: OperationKind, ref: TenantRef, given: object, options: VerbOptions, needsReason: boolean): Promise<OperationReport> {
