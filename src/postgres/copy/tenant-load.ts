@@ -134,7 +134,7 @@ async function inTransaction(
     await liftTimeLimits(connection)
     await fixTextForm(connection)
     // Names in the application's own triggers and checks mean what they mean to the application.
-    await connection.query(`select set_config('search_path', $1, true)`, [`${quoted(options.tenant.placement.schema)}, pg_temp`])
+    await connection.query(`set local search_path to ${quoted(options.tenant.placement.schema)}, pg_temp`)
     await connection.query('set constraints all deferred')
     const loaded: LoadedTable[] = []
     for (const { table, source } of targets) {
