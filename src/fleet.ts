@@ -4,6 +4,7 @@
 import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import { type Clock, systemClock } from './core/clock.ts'
+import type { CustomMasks } from './core/mask.ts'
 import { mainPlacement, sharedSchema } from './core/placement.ts'
 import type { PlacedTenant, PurgeCount } from './core/placement-adapter.ts'
 import { PlannedCatalog } from './core/planned-catalog.ts'
@@ -26,6 +27,7 @@ import { PostgresAuditTrail } from './postgres/audit-trail.ts'
 import { PostgresCatalog } from './postgres/catalog.ts'
 import { CatalogPurgeStore } from './postgres/catalog-purge-store.ts'
 import { ControlPool } from './postgres/control-pool.ts'
+import { PostgresTenantCopier } from './postgres/copy/tenant-copier.ts'
 import { FleetConnections } from './postgres/fleet-connections.ts'
 import { type AppliedMigration, applyMigrations } from './postgres/migrations/apply-migrations.ts'
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
@@ -60,6 +62,8 @@ export interface FleetOptions {
   readonly rollout?: Pick<RolloutOptions, 'rings' | 'budget' | 'concurrency'> | undefined
   readonly hooks?: TenantHooks | undefined
   readonly seeds?: readonly Seed[] | undefined
+  /** Masks of the application's own, which the rules of a clone call by their names. */
+  readonly masks?: CustomMasks | undefined
   /** What else holds something of a tenant, and is purged with it. */
   readonly stores?: readonly PurgeStore[] | undefined
   /** The cache of the application, when other processes share it. */
@@ -97,7 +101,7 @@ interface Parts {
 
 /** Tenants, servers, placements and migrations of an installation. Made by {@link openFleet}. */
 export class Fleet {
-  /** Onboard, rename, change plan, suspend, resume, off-board. */
+  /** Onboard, clone, rename, change plan, suspend, resume, off-board. */
   readonly tenants: Operations
   /** Moves tenants from one placement to another while they are served. */
   readonly moves: Moves
@@ -242,6 +246,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       ...(options.cache === undefined ? [] : [cachePurgeStore(options.cache)]),
       ...(options.stores ?? []),
     ],
+    copier: new PostgresTenantCopier({ connections, secrets, masks: options.masks }),
     exporter: new DirectoryTenantExporter({ asMigrator: (database, fn) => connections.asMigrator(database, fn) }),
     journal: new PostgresOperationJournal({ reader, writer }),
     auditTrail,

@@ -11,6 +11,7 @@ export type { FairQueueOptions } from './core/fair-queue-bounds.ts'
 export type { Filter, FilterOperators } from './core/filter.ts'
 export { customDomain, type HintReader, header, path, subdomain, type TenantHint } from './core/hints.ts'
 export type { Identity, IdentityProvider } from './core/identity.ts'
+export type { CustomMask, CustomMasks, Mask, MaskRule } from './core/mask.ts'
 export { MemoryAuditTrail } from './core/memory-audit-trail.ts'
 export type { Isolation, Placement } from './core/placement.ts'
 export type { GateState, PlacedTenant, PlacementAdapter, PlacementFacts, PlacementFinding, PurgeCount } from './core/placement-adapter.ts'
@@ -116,7 +117,15 @@ export type { Operation, OperationId, OperationListOptions, OperationProblem, Op
 export type { KeepOptions, KeptRound, StockTarget } from './operations/keeper.ts'
 export type { PlannedStep } from './operations/operation.ts'
 export type { OperationEvent, OperationListener } from './operations/operation-event.ts'
-export type { OffboardOptions, OnboardTenant, OperationKind, OperationReport, Operations, VerbOptions } from './operations/operations.ts'
+export type {
+  CloneTenant,
+  OffboardOptions,
+  OnboardTenant,
+  OperationKind,
+  OperationReport,
+  Operations,
+  VerbOptions,
+} from './operations/operations.ts'
 export {
   type CertifiedStore,
   type PurgeCertificate,
