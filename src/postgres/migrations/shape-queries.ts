@@ -112,13 +112,15 @@ export const shapeQueries: readonly ShapeQuery[] = [
            ) as shape`,
   },
   {
+    // The guards of replication are the wall's, and stand where shared tables are alone: they are no part of a table's shape.
     kind: 'trigger',
     text: `
     select n.nspname as schema, format('%I.%I', c.relname, t.tgname) as name,
            pg_get_triggerdef(t.oid) || case t.tgenabled when 'O' then '' else format(' (enabled: %s)', t.tgenabled) end as definition,
            pg_get_triggerdef(t.oid) || ';' as make, format('drop trigger %I on %I.%I;', t.tgname, n.nspname, c.relname) as unmake
       from ${tables}
-      join pg_catalog.pg_trigger as t on t.tgrelid = c.oid and not t.tgisinternal`,
+      join pg_catalog.pg_trigger as t on t.tgrelid = c.oid and not t.tgisinternal
+     where t.tgfoid is distinct from to_regprocedure('partywall.refuse_applied_row()')`,
   },
   {
     kind: 'function',
