@@ -31,9 +31,9 @@ import { type AppliedMigration, applyMigrations } from './postgres/migrations/ap
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
 import { arrive } from './postgres/moves/arrive.ts'
 import { PostgresMoveJournal } from './postgres/moves/move-journal.ts'
+import { MovePlaces } from './postgres/moves/move-places.ts'
 import { PostgresMoveWork } from './postgres/moves/move-work.ts'
 import { MoverPresence } from './postgres/moves/mover-presence.ts'
-import { MovePlaces } from './postgres/moves/places.ts'
 import { PostgresOperationJournal } from './postgres/operation-journal.ts'
 import { OwnedServers } from './postgres/owned-servers.ts'
 import { placementMigrations } from './postgres/placements/placement-migrations.ts'
@@ -221,6 +221,11 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
         if (tenantId === undefined) throw new CapacityError('Servers are not made in advance: register one with the label dedicated.')
         return await dedicated.acquire(requestFor(tenantId, region, labels['plan'] ?? ''))
       },
+      reserve: async ({ tenantId, region }) => await dedicated.reserve(requestFor(tenantId, region, '')),
+      release: async ({ tenantId, region, server }) => {
+        // One that was named by hand is nobody's, and free again as soon as nothing is on it.
+        if ((await owned.find(tenantId))?.name === server) await dedicated.release(requestFor(tenantId, region, ''))
+      },
     },
   })
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
@@ -249,7 +254,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     clock,
   })
   const presence = new MoverPresence(writer)
-  const places = new MovePlaces((isolation) => placements.for(isolation))
+  const places = new MovePlaces(placements)
   const moves = new Moves({
     catalog,
     journal: new PostgresMoveJournal({ reader, writer, arrive }),
@@ -267,11 +272,11 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       clock,
     }),
     planner: {
-      reserve: (tenant, request) => places.reserve(tenant, request),
-      unreserve: async () => {},
+      reserve: (tenant, { to, server, database, moveId }) => places.reserve(tenant, { isolation: to, server, database, moveId }),
+      unreserve: (tenant, _target, moveId) => places.unreserve(tenant, moveId),
       findings: async () => [],
       assertMovable: () => {},
-      reap: async () => [],
+      reap: () => places.reap(),
     },
     movers: options.movers,
     auditTrail,
