@@ -34,6 +34,7 @@ import { PostgresMoveJournal } from './postgres/moves/move-journal.ts'
 import { MovePlaces } from './postgres/moves/move-places.ts'
 import { PostgresMoveWork } from './postgres/moves/move-work.ts'
 import { MoverPresence } from './postgres/moves/mover-presence.ts'
+import { withoutMoves } from './postgres/moves/moves-lock.ts'
 import { PostgresOperationJournal } from './postgres/operation-journal.ts'
 import { OwnedServers } from './postgres/owned-servers.ts'
 import { placementMigrations } from './postgres/placements/placement-migrations.ts'
@@ -136,14 +137,20 @@ export class Fleet {
     this.#writer = parts.writer
   }
 
-  /** Brings the shared tables of the catalog's own database to the newest migration. */
+  /**
+   * Brings the shared tables of the catalog's own database to the newest migration.
+   *
+   * @throws {OperationInProgressError} while a tenant moves from or to them.
+   */
   async migrateMain(): Promise<readonly AppliedMigration[]> {
     const { database: name } = mainPlacement
-    return await this.connections.asMigrator(name, async (control) => {
-      const applied = await applyMigrations(control, sharedSchema, this.migrations)
-      await control.query('update partywall.databases as d set version = $2 where d.name = $1', [name, this.migrations.newest])
-      return applied
-    })
+    return await this.connections.asMigrator(name, (control) =>
+      withoutMoves(control, async () => {
+        const applied = await applyMigrations(control, sharedSchema, this.migrations)
+        await control.query('update partywall.databases as d set version = $2 where d.name = $1', [name, this.migrations.newest])
+        return applied
+      }),
+    )
   }
 
   /** The newest migration of those shared tables, as the catalog has it; undefined before the first. */
