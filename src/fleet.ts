@@ -33,9 +33,10 @@ import { type AppliedMigration, applyMigrations } from './postgres/migrations/ap
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
 import { arrive } from './postgres/moves/arrive.ts'
 import { PostgresMoveJournal } from './postgres/moves/move-journal.ts'
+import { MovePlaces } from './postgres/moves/move-places.ts'
 import { PostgresMoveWork } from './postgres/moves/move-work.ts'
 import { MoverPresence } from './postgres/moves/mover-presence.ts'
-import { MovePlaces } from './postgres/moves/places.ts'
+import { withoutMoves } from './postgres/moves/moves-lock.ts'
 import { PostgresOperationJournal } from './postgres/operation-journal.ts'
 import { OwnedServers } from './postgres/owned-servers.ts'
 import { placementMigrations } from './postgres/placements/placement-migrations.ts'
@@ -140,14 +141,20 @@ export class Fleet {
     this.#writer = parts.writer
   }
 
-  /** Brings the shared tables of the catalog's own database to the newest migration. */
+  /**
+   * Brings the shared tables of the catalog's own database to the newest migration.
+   *
+   * @throws {OperationInProgressError} while a tenant moves from or to them.
+   */
   async migrateMain(): Promise<readonly AppliedMigration[]> {
     const { database: name } = mainPlacement
-    return await this.connections.asMigrator(name, async (control) => {
-      const applied = await applyMigrations(control, sharedSchema, this.migrations)
-      await control.query('update partywall.databases as d set version = $2 where d.name = $1', [name, this.migrations.newest])
-      return applied
-    })
+    return await this.connections.asMigrator(name, (control) =>
+      withoutMoves(control, async () => {
+        const applied = await applyMigrations(control, sharedSchema, this.migrations)
+        await control.query('update partywall.databases as d set version = $2 where d.name = $1', [name, this.migrations.newest])
+        return applied
+      }),
+    )
   }
 
   /** The newest migration of those shared tables, as the catalog has it; undefined before the first. */
@@ -225,6 +232,11 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
         if (tenantId === undefined) throw new CapacityError('Servers are not made in advance: register one with the label dedicated.')
         return await dedicated.acquire(requestFor(tenantId, region, labels['plan'] ?? ''))
       },
+      reserve: async ({ tenantId, region }) => await dedicated.reserve(requestFor(tenantId, region, '')),
+      release: async ({ tenantId, region, server }) => {
+        // One that was named by hand is nobody's, and free again as soon as nothing is on it.
+        if ((await owned.find(tenantId))?.name === server) await dedicated.release(requestFor(tenantId, region, ''))
+      },
     },
   })
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
@@ -254,7 +266,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     clock,
   })
   const presence = new MoverPresence(writer)
-  const places = new MovePlaces((isolation) => placements.for(isolation))
+  const places = new MovePlaces(placements)
   const moves = new Moves({
     catalog,
     journal: new PostgresMoveJournal({ reader, writer, arrive }),
@@ -272,11 +284,11 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       clock,
     }),
     planner: {
-      reserve: (tenant, request) => places.reserve(tenant, request),
-      unreserve: async () => {},
+      reserve: (tenant, { to, server, database, moveId }) => places.reserve(tenant, { isolation: to, server, database, moveId }),
+      unreserve: (tenant, _target, moveId) => places.unreserve(tenant, moveId),
       findings: async () => [],
       assertMovable: () => {},
-      reap: async () => [],
+      reap: () => places.reap(),
     },
     movers: options.movers,
     auditTrail,

@@ -27,7 +27,7 @@ import {
   stopMoving,
   waitForOlder,
 } from './move-gate.ts'
-import type { MovePlaces } from './places.ts'
+import type { MovePlaces } from './move-places.ts'
 import { keyLiteral, publishedTables } from './published-tables.ts'
 import {
   advanceSlot,

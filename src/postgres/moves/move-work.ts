@@ -8,8 +8,8 @@ import type { Tenant, TenantId } from '../../core/tenant.ts'
 import type { MoveContext, MoveSession, MoveWork } from '../../operations/moves/move-work.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import { closeTransfer, type MoveSite, openEnds } from './endpoint.ts'
+import type { MovePlaces } from './move-places.ts'
 import { PostgresMoveSession } from './move-session.ts'
-import type { MovePlaces } from './places.ts'
 
 export interface PostgresMoveWorkOptions extends MoveSite {
   readonly secrets: SecretStore

@@ -131,6 +131,10 @@ as $fn$
 declare
   other record;
 begin
+  if tg_op = 'INSERT' then
+    -- Whoever is claiming places for a migration at this moment, or migrates shared tables, is waited for, and seen below.
+    perform pg_advisory_xact_lock(7305804409);
+  end if;
   perform from partywall.tenants as t where t.id = new.tenant_id for update;
   select o.id, o.kind into other from partywall.operations as o
    where o.tenant_id = new.tenant_id and o.state in ('running', 'waiting', 'failed');
