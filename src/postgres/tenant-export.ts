@@ -110,7 +110,6 @@ async function tablesOf(connection: ControlConnection, tenant: PlacedTenant): Pr
        join pg_catalog.pg_class as c on c.oid = to_regclass(p.table_name)
        join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
       where n.nspname = $1
-        and not c.relispartition
       order by c.relname`,
     [tenant.placement.schema],
   )

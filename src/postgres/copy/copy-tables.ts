@@ -83,7 +83,6 @@ export async function copyTables(
        join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
        join pg_catalog.pg_attribute as t on t.attrelid = c.oid and t.attname = p.tenant_column and not t.attisdropped
       where n.nspname = $1
-        and not c.relispartition
       order by c.relname`,
     [tenant.placement.schema],
   )

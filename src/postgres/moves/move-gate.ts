@@ -198,14 +198,6 @@ export async function openGate(at: Endpoint, tenantId: TenantId, fence: number, 
   await at.asOwner((control) => control.query('select partywall.open_gate($1, $2, $3)', [tenantId, fence, resting]))
 }
 
-/** The place that is to be filled is closed, and knows the move's first number. @throws {MoveFailedError} when it is a later move's. */
-export async function claimGate(at: Endpoint, tenantId: TenantId, fence: number): Promise<void> {
-  const [row] = await at.asOwner((control) =>
-    control.query<{ isOurs: boolean }>('select partywall.claim_gate($1, $2) as "isOurs"', [tenantId, fence]),
-  )
-  if (row?.isOurs !== true) throw new MoveFailedError(`The tenant's gate in ${at.placement.database} is open, or belongs to a later move.`)
-}
-
 export async function gateState(at: Endpoint, tenantId: TenantId): Promise<GateState | undefined> {
   const [row] = await at.asOwner((control) =>
     control.query<{ state: GateState }>('select g.state from partywall.gates as g where g.tenant_id = $1', [tenantId]),

@@ -52,8 +52,12 @@ export class MovePlaces {
    * @throws {MoveRefusedError} when the tables here or there are not at the newest migration. {@link MoveStateError} when the tenant
    * is served there. {@link PlacementConflictError} {@link AbortedError}
    */
-  async provisionTarget(tenant: PlacedTenant, target: Placement, signal?: AbortSignal): Promise<void> {
-    await provisionTarget(this.#site, this.#adapter(target.isolation), tenant, { target, signal })
+  async provisionTarget(
+    tenant: PlacedTenant,
+    target: Placement,
+    { fence, signal }: { readonly fence: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<void> {
+    await provisionTarget(this.#site, this.#adapter(target.isolation), tenant, { target, fence, signal })
   }
 
   /** The tables of a place have the names that they have everywhere: those of a schema of its own become partitions for it. */
@@ -75,7 +79,11 @@ export class MovePlaces {
    * @returns what was removed.
    * @throws {MoveStateError} when the tenant is served there. Nothing is removed then.
    */
-  async releasePlace(tenant: PlacedTenant, place: Placement, signal?: AbortSignal): Promise<readonly PurgeCount[]> {
-    return await releasePlace(this.#site, this.#adapter(place.isolation), tenant, { place, signal })
+  async releasePlace(
+    tenant: PlacedTenant,
+    place: Placement,
+    { behindFence, signal }: { readonly behindFence: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<readonly PurgeCount[]> {
+    return await releasePlace(this.#site, this.#adapter(place.isolation), tenant, { place, behindFence, signal })
   }
 }

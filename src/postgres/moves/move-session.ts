@@ -16,7 +16,6 @@ import { holdBackCopy, probeBaseline } from './held-back-copy.ts'
 import { holdSnapshots } from './held-snapshots.ts'
 import {
   announceFence,
-  claimGate,
   closeGate,
   drained,
   gateState,
@@ -80,7 +79,6 @@ export class PostgresMoveSession implements MoveSession {
 
   async prepare(move: Move, { tell }: MoveContext): Promise<Readonly<Record<string, Json>>> {
     const { tenant, source, target } = this.#ends
-    await claimGate(target, tenant.id, move.fence)
     await this.#places.join(tenant, move.source)
     await this.#places.join(tenant, move.target)
     const tables = await source.asOwner((control) => publishedTables(control, source.placement))

@@ -32,7 +32,7 @@ export class PostgresMoveWork implements MoveWork {
   async provision(move: Move, { signal, tell }: MoveContext): Promise<void> {
     const { server, database, schema } = move.target
     tell(`Making the place ${database}.${schema} on ${server}.`)
-    await this.#o.places.provisionTarget(await this.#placed(move), move.target, signal)
+    await this.#o.places.provisionTarget(await this.#placed(move), move.target, { fence: move.fence, signal })
   }
 
   async open(move: Move): Promise<MoveSession> {

@@ -3,7 +3,6 @@
 import type { Placement } from '../../core/placement.ts'
 import type { PlacedTenant, PlacementAdapter } from '../../core/placement-adapter.ts'
 import { MoveRefusedError, MoveStateError } from '../../errors.ts'
-import { moveGate } from '../placements/gate.ts'
 import { inCatalog, type PlacementSite, told } from '../placements/placement-site.ts'
 
 /** @see MovePlaces.provisionTarget */
@@ -11,9 +10,9 @@ export async function provisionTarget(
   site: PlacementSite,
   adapter: PlacementAdapter,
   tenant: PlacedTenant,
-  options: { readonly target: Placement; readonly signal: AbortSignal | undefined },
+  options: { readonly target: Placement; readonly fence: number; readonly signal: AbortSignal | undefined },
 ): Promise<void> {
-  const { target, signal } = options
+  const { target, fence, signal } = options
   const there: PlacedTenant = { ...tenant, placement: target }
   await assertNotServed(site, tenant, target)
   await assertNewest(site, tenant.placement, 'The tenant’s tables')
@@ -21,11 +20,11 @@ export async function provisionTarget(
   await adapter.provision(there, signal)
   await site.onStep('target made')
   await assertNewest(site, target, 'The tables at the target')
-  // Whoever asks there is sent to the catalog again.
-  await moveGate(site, there, 'moved')
+  // Whoever asks there is sent to the catalog again; and what an earlier move of the tenant would still do there comes too late.
+  await claimGate(site, there, fence)
   await site.onStep('target shut')
   // Of an attempt that was given up. Where all tables are the tenant's own, nobody is disturbed.
-  await adapter.empty(there, { signal, pauseMs: target.isolation === 'pooled' ? undefined : 0 })
+  await adapter.empty(there, { behindFence: fence, signal, pauseMs: target.isolation === 'pooled' ? undefined : 0 })
   await site.onStep('target empty')
 }
 
@@ -63,4 +62,15 @@ async function readyServer(site: PlacementSite, { id, region, placement }: Place
     [placement.server, id],
   )
   if (server?.isPromised === true) await site.provisioner?.acquire({ tenantId: id, region, labels: {} })
+}
+
+/** @throws {MoveStateError} when the gate is open, or belongs to a later move. */
+async function claimGate(site: PlacementSite, { id, placement }: PlacedTenant, fence: number): Promise<void> {
+  const [row] = await told(() =>
+    site.connections.asMigrator(placement.database, (control) =>
+      control.query<{ isOurs: boolean }>('select partywall.claim_gate($1, $2) as "isOurs"', [id, fence]),
+    ),
+  )
+  if (row?.isOurs === true) return
+  throw new MoveStateError(`The tenant's gate in ${placement.database} is open, or belongs to a later move. Nothing was removed there.`)
 }

@@ -3,7 +3,7 @@
 import type { Placement } from '../../core/placement.ts'
 import type { PlacedTenant, PlacementAdapter, PurgeCount } from '../../core/placement-adapter.ts'
 import { MoveStateError } from '../../errors.ts'
-import { moveGate, readGate } from '../placements/gate.ts'
+import { readGate } from '../placements/gate.ts'
 import { findSchema } from '../placements/own-schema.ts'
 import { inCatalog, type PlacementSite, told } from '../placements/placement-site.ts'
 import { detachFromRoot } from './partition-roots.ts'
@@ -17,33 +17,38 @@ export async function releasePlace(
   site: PlacementSite,
   adapter: PlacementAdapter,
   tenant: PlacedTenant,
-  options: { readonly place: Placement; readonly signal: AbortSignal | undefined },
+  options: { readonly place: Placement; readonly behindFence: number; readonly signal: AbortSignal | undefined },
 ): Promise<readonly PurgeCount[]> {
-  const { place, signal } = options
+  const { place, behindFence, signal } = options
   const there: PlacedTenant = { ...tenant, placement: place }
   await assertNotServed(site, tenant, place)
   switch (place.isolation) {
     case 'pooled':
-      return await releaseRows(site, adapter, there, signal)
+      return await releaseRows(site, adapter, there, { behindFence, signal })
     case 'schema':
-      return await releaseSchema(site, adapter, there, signal)
+      return await releaseSchema(site, adapter, there, { behindFence, signal })
     case 'database':
     case 'server':
       return await releaseDatabase(site, adapter, there, signal)
   }
 }
 
+interface Release {
+  readonly behindFence: number
+  readonly signal: AbortSignal | undefined
+}
+
 async function releaseRows(
   site: PlacementSite,
   adapter: PlacementAdapter,
   there: PlacedTenant,
-  signal: AbortSignal | undefined,
+  { behindFence, signal }: Release,
 ): Promise<readonly PurgeCount[]> {
   const { database } = there.placement
-  await assertShut(site, there)
+  await assertShut(site, there, behindFence)
   // In the catalog's database the gate stays, and says that the tenant is elsewhere.
-  const gone = database === catalogDatabase ? await adapter.empty(there, { signal }) : await adapter.drop(there, { signal })
-  if (database === catalogDatabase) await moveGate(site, there, 'moved')
+  const gone =
+    database === catalogDatabase ? await adapter.empty(there, { behindFence, signal }) : await adapter.drop(there, { behindFence, signal })
   await site.onStep('rows released')
   await inCatalog(site, (catalog) =>
     catalog.query('delete from partywall.pooled_reservations as p where p.tenant_id = $1 and p.database_name = $2', [there.id, database]),
@@ -55,7 +60,7 @@ async function releaseSchema(
   site: PlacementSite,
   adapter: PlacementAdapter,
   there: PlacedTenant,
-  signal: AbortSignal | undefined,
+  { behindFence, signal }: Release,
 ): Promise<readonly PurgeCount[]> {
   const { database, schema } = there.placement
   const own = await inCatalog(site, (catalog) => findSchema(catalog, database, schema))
@@ -71,7 +76,7 @@ async function releaseSchema(
     )
     return []
   }
-  await assertShut(site, there)
+  await assertShut(site, there, behindFence)
   await told(() => site.connections.asMigrator(database, (control) => detachFromRoot(control, { tenant: there, schema, signal })))
   await giveUp(site, there, 'schemas', 'database_name = $1 and schema_name = $2', [database, schema])
   return await adapter.drop(there, { signal })
@@ -137,10 +142,16 @@ async function giveUp(
   }
 }
 
-/** The gate itself says that nobody is served there. The catalog is asked before: this is the second look. */
-async function assertShut(site: PlacementSite, there: PlacedTenant): Promise<void> {
+/** The gate itself says that nobody is served there, nor on the way there. The catalog is asked before: this is the second look. */
+async function assertShut(site: PlacementSite, there: PlacedTenant, behindFence: number): Promise<void> {
   const { database } = there.placement
-  const gate = await told(() => site.connections.asMigrator(database, (control) => readGate(control, there)))
-  if (gate !== 'open' && gate !== 'moving' && gate !== 'read_only') return
-  throw new MoveStateError(`The tenant's gate in ${database} is ${gate}: somebody is served there. Nothing was removed.`)
+  const isGone = await told(() =>
+    site.connections.asMigrator(database, async (control) => {
+      if ((await readGate(control, there)) === undefined) return true
+      const [row] = await control.query<{ isShut: boolean }>('select partywall.claim_gate($1, $2) as "isShut"', [there.id, behindFence])
+      return row?.isShut === true
+    }),
+  )
+  if (isGone) return
+  throw new MoveStateError(`The tenant's gate in ${database} is open, or a later move has come here. Nothing was removed.`)
 }
