@@ -11,49 +11,19 @@ import {
   TransactionClosedError,
   TransactionTimeoutError,
 } from '../errors.ts'
+import type { Place } from './binding.ts'
 import type { Capability } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import { type Flush, type FlushStep, ownStep } from './flush.ts'
-import {
-  aborted,
-  explainFailure,
-  explainIn,
-  type HeldConnection,
-  type Leases,
-  type Place,
-  type QueryOptions,
-  type Statement,
-  writeStatement,
-} from './lease.ts'
+import { explainFailure, explainIn, type HeldConnection, type Leases, type QueryOptions, type Statement, writeStatement } from './lease.ts'
+import { Portal } from './portal.ts'
 import type { QueryResult } from './result.ts'
 import { classify } from './statement.ts'
 import type { TenantDatabase } from './tenant-database.ts'
+import { beginModes, type StreamOptions, type TransactionOptions, timeoutOf } from './transaction-options.ts'
+import { aborted } from './watchdog.ts'
 import { bindAndExecute, type FlushWriter, toWireValues } from './wire.ts'
 
-export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
-
-export interface TransactionOptions {
-  /** Default: the database's, normally read committed. */
-  readonly isolation?: IsolationLevel | undefined
-  readonly readOnly?: boolean | undefined
-  /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. */
-  readonly deferrable?: boolean | undefined
-  /** The longest that the whole transaction may be open, from its first statement, in milliseconds. Default 60,000; at most 3,000,000. */
-  readonly timeoutMs?: number | undefined
-  /** Cancels what runs, rolls back, and gives up the connection. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** How a result is read in pieces. */
-export interface StreamOptions extends QueryOptions {
-  /** Rows fetched at a time. Default 500; 1 to 10,000. */
-  readonly batchSize?: number | undefined
-}
-
-const timeoutMsDefault = 60_000
-const timeoutMsMax = 3_000_000
-const batchSizeDefault = 500
-const batchSizeMax = 10_000
 const savepointDepthMax = 100
 
 type State = 'open' | 'committed' | 'rolled back'
@@ -88,10 +58,7 @@ export class TenantTransaction {
     this.#tenant = context.tenant
     this.#leases = leases
     this.#options = options
-    this.#timeoutMs = options.timeoutMs ?? timeoutMsDefault
-    if (!(this.#timeoutMs > 0 && this.#timeoutMs <= timeoutMsMax)) {
-      throw new InvalidInputError(`timeoutMs is ${options.timeoutMs}; a transaction may be open for 1 to ${timeoutMsMax} ms.`)
-    }
+    this.#timeoutMs = timeoutOf(options)
     this.#modes = beginModes(options)
   }
 
@@ -172,34 +139,9 @@ export class TenantTransaction {
     values: readonly unknown[] = [],
     options: StreamOptions = {},
   ): AsyncGenerator<Row, void, void> {
-    const batchSize = options.batchSize ?? batchSizeDefault
-    if (!(Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= batchSizeMax)) {
-      throw new InvalidInputError(`batchSize is ${batchSize}; it must be a whole number from 1 to ${batchSizeMax}.`)
-    }
-    if (classify(text).kind !== 'query') throw new StatementRefusedError('Only a query can be streamed.')
-    const portal = `pw_p${++this.#portals}`
-    const step: FlushStep = {
-      shape: undefined,
-      types: options.types,
-      rowMode: options.rowMode ?? 'object',
-      onShape: undefined,
-      onOwnRow: undefined,
-    }
-    const wire = toWireValues(values)
-    const first = (writer: FlushWriter, connection: Connection, place: Place): FlushStep => {
-      const prepared = connection.prepare(writer, text, place.schema)
-      writer.bind(portal, prepared.name, wire)
-      writer.describeNamed(portal)
-      writer.executeNamed(portal, batchSize)
-      writer.sync()
-      return step
-    }
-    const next = (writer: FlushWriter): FlushStep => {
-      writer.executeNamed(portal, batchSize)
-      writer.sync()
-      return step
-    }
-    let batch = await this.#track(this.#flush<Row>(first, { ...options, text }))
+    const portal = new Portal(`pw_p${++this.#portals}`, text, values, options)
+    const next = (writer: FlushWriter): FlushStep => portal.writeNext(writer)
+    let batch = await this.#track(this.#flush<Row>((...flush) => portal.writeFirst(...flush), { ...options, text }))
     try {
       for (;;) {
         yield* batch.rows
@@ -286,18 +228,18 @@ export class TenantTransaction {
         reject(aborted(options.signal))
         return
       }
-      if (!this.#isBegun) this.#leases.enter(place, connection, capability)
+      if (!this.#isBegun) this.#leases.binding.enter(place, connection, capability)
       connection.send((writer) => {
         const steps: FlushStep[] = []
         if (!this.#isBegun) {
           this.#isBegun = true
           writeControl(writer, connection, `begin ${this.#modes}`.trim())
           steps.push(ownStep)
-          const bind = this.#leases.writeBind(writer, connection, place, capability, options.timeoutMs)
+          const bind = this.#leases.binding.writeBind(writer, connection, place, capability, options.timeoutMs)
           if (bind !== undefined) steps.push(bind)
           this.#timeoutInForce = options.timeoutMs
         } else if (kind === 'query' && options.timeoutMs !== this.#timeoutInForce) {
-          steps.push(this.#leases.writeTimeout(writer, connection, options.timeoutMs))
+          steps.push(this.#leases.binding.writeTimeout(writer, connection, options.timeoutMs))
           this.#timeoutInForce = options.timeoutMs
         }
         // It undoes what was set since the savepoint: which timeout is in force is not known any more, and is set again.
@@ -408,13 +350,12 @@ export class TenantTransaction {
     })
   }
 
-  async #closePortal(portal: string): Promise<void> {
+  async #closePortal(portal: Portal): Promise<void> {
     const { connection } = await this.#held!
     await new Promise<void>((resolve) => {
       connection.send(
         (writer) => {
-          writer.closePortal(portal)
-          writer.sync()
+          portal.writeClose(writer)
           return []
         },
         () => resolve(),
@@ -459,19 +400,4 @@ export async function transaction<T>(
 function writeControl(writer: FlushWriter, connection: Connection, text: string): void {
   const name = connection.prepareFixed(writer, `pw_${text.replaceAll(/[^a-z]/g, '_')}`, text)
   writer.raw(bindAndExecute(name, []))
-}
-
-function beginModes(options: TransactionOptions): string {
-  const modes: string[] = []
-  if (options.isolation !== undefined) {
-    if (!['read committed', 'repeatable read', 'serializable'].includes(options.isolation)) {
-      throw new InvalidInputError(
-        `isolation is ${JSON.stringify(options.isolation)}; it may be read committed, repeatable read or serializable.`,
-      )
-    }
-    modes.push(`isolation level ${options.isolation}`)
-  }
-  if (options.readOnly === true) modes.push('read only')
-  if (options.deferrable === true) modes.push('deferrable')
-  return modes.join(' ')
 }
