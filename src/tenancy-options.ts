@@ -41,6 +41,11 @@ export interface TenancyOptions {
   readonly admission?: Omit<FairQueueOptions, 'slots' | 'clock'> | undefined
   /** The longest that a statement may run. At most, and by default, 30,000: the limit of the app's role. */
   readonly statementTimeoutMs?: number | undefined
+  /**
+   * How long a statement, or the first one of a transaction, waits for a tenant that is being switched from one place to another, in
+   * milliseconds, before it fails with TenantMovingError: 0 to 60,000; default 5,000. Never longer than its own timeout.
+   */
+  readonly movingWaitMs?: number | undefined
   /** How long a capability lives: 1,000 to 3,600,000; default 300,000. */
   readonly capabilityTtlMs?: number | undefined
   /** How long a tenant is believed without asking the catalog again. Suspension does not depend on it. Default 10,000. */

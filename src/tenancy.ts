@@ -26,6 +26,7 @@ import { tenantKysely } from './postgres/kysely.ts'
 import type { ProtectedTables } from './postgres/kysely-predicate.ts'
 import type { QueryOptions } from './postgres/lease.ts'
 import { Leases, type LeasesOptions } from './postgres/lease.ts'
+import { MoveWait } from './postgres/move-wait.ts'
 import { OpenDatabases } from './postgres/open-databases.ts'
 import { ConnectionPool } from './postgres/pool.ts'
 import { declareGlobalTable, protectTable } from './postgres/protect.ts'
@@ -48,6 +49,7 @@ interface Parts {
   readonly writer: ControlPool | undefined
   readonly directory: TenantDirectory
   readonly databases: OpenDatabases
+  readonly moveWait: MoveWait
   readonly leases: Leases
   readonly replicas: ReplicaDatabases
   readonly replicaLeases: Leases
@@ -343,8 +345,9 @@ async function join(
     secrets: options.secrets ?? { get: async () => undefined },
     clock,
     locate: async ({ id }) => {
-      directory.invalidate(id)
-      return await directory.find({ kind: 'id', id })
+      const now = await catalog.find({ kind: 'id', id })
+      if (now?.epoch !== directory.tryFind(id)?.epoch) directory.invalidate(id)
+      return now
     },
     serves: options.serves,
     budget,
@@ -356,8 +359,12 @@ async function join(
     capabilityTtlMs: options.capabilityTtlMs,
     applicationName,
   })
+  const { movingWaitMs } = options
+  const { tenantWaitingMax, waitingMax } = options.admission ?? {}
+  const moveWait = new MoveWait({ databases, clock, movingWaitMs, tenantWaitingMax, waitingMax })
   const leaseOptions: Omit<LeasesOptions, 'databases'> = {
     clock,
+    moveWait,
     weight: ({ tenant }) => plans.weightOf(tenant.plan),
     statementTimeoutMs: options.statementTimeoutMs,
     onRefused: (id) => directory.invalidate(id),
@@ -382,6 +389,7 @@ async function join(
     writer,
     directory,
     databases,
+    moveWait,
     leases,
     replicas,
     replicaLeases,
@@ -397,6 +405,7 @@ async function join(
 async function closeParts(parts: Parts): Promise<void> {
   const { main } = parts.databases
   main.queue.close()
+  parts.moveWait.close()
   await parts.directory.close()
   main.pool.close()
   await parts.replicas.close()

@@ -11,15 +11,17 @@ import type { Clock } from '../core/clock.ts'
 import type { Slot } from '../core/slot.ts'
 import type { Tenant, TenantId } from '../core/tenant.ts'
 import type { TenantContext } from '../core/tenant-context.ts'
-import { CapabilityRefusedError, NoTenantError, StatementRefusedError, TenantMovingError } from '../errors.ts'
+import { CapabilityRefusedError, NoTenantError, StatementRefusedError } from '../errors.ts'
 import { Binding, isBoundForSession, type Place } from './binding.ts'
 import type { Capability } from './capabilities.ts'
-import { type Connection, isStalePlan } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { type FailureSituation, translate } from './database-errors.ts'
 import type { Flush, FlushStep } from './flush.ts'
+import type { MoveWait } from './move-wait.ts'
 import type { QueryResult, TypeParsers } from './result.ts'
 import { classify } from './statement.ts'
 import type { TenantDatabase, TenantDatabases } from './tenant-database.ts'
+import { Tries } from './tries.ts'
 import { aborted, Watchdog } from './watchdog.ts'
 import { type FlushWriter, toWireValues } from './wire.ts'
 
@@ -44,6 +46,8 @@ export interface Statement extends QueryOptions {
 export interface LeasesOptions {
   readonly databases: TenantDatabases
   readonly clock: Clock
+  /** Shared by all leases of the process. */
+  readonly moveWait: MoveWait
   /** Weight of a tenant in the queue, by its plan. Default: 1 for all. */
   readonly weight?: ((context: TenantContext) => number) | undefined
   /** How long a call may wait for a slot, in milliseconds. Default: the queue's own. */
@@ -71,6 +75,7 @@ export class Leases {
   readonly statementTimeoutMs: number
   readonly #weight: (context: TenantContext) => number
   readonly #admissionDeadlineMs: number | undefined
+  readonly #moveWait: MoveWait
   readonly #onRefused: (tenantId: TenantId) => void
   readonly binding: Binding
   readonly watchdog: Watchdog
@@ -80,6 +85,7 @@ export class Leases {
     this.clock = options.clock
     this.statementTimeoutMs = options.statementTimeoutMs ?? 30_000
     this.#weight = options.weight ?? (() => 1)
+    this.#moveWait = options.moveWait
     this.#admissionDeadlineMs = options.admissionDeadlineMs
     this.#onRefused = options.onRefused ?? (() => {})
     this.binding = new Binding({ isReadOnly: options.isReadOnly ?? false, statementTimeoutMs: this.statementTimeoutMs })
@@ -101,14 +107,19 @@ export class Leases {
       )
     }
     const values = toWireValues(statement.values ?? [])
-    const { tenant } = context
-    const database = this.databases.tryGet(tenant) ?? (await this.databases.get(tenant))
-    try {
-      return await this.#once<Row>(database, context, tenant, statement, values)
-    } catch (error) {
-      const again = await this.worthAnother(error, tenant, database)
-      if (again === undefined) throw error
-      return await this.#once<Row>(await this.databaseOf(again), context, again, statement, values)
+    let { tenant } = context
+    let tries: Tries | undefined
+    for (;;) {
+      let database: TenantDatabase | undefined
+      try {
+        database = this.databases.tryGet(tenant) ?? (await this.databases.get(tenant))
+        return await this.#once<Row>(database, context, tenant, statement, values)
+      } catch (error) {
+        tries ??= this.tries(tenant.id, statement)
+        const cure = tries.cureOf(error, tenant, database)
+        if (cure === undefined) throw error
+        tenant = await tries.next(cure, error, tenant)
+      }
     }
   }
 
@@ -134,18 +145,10 @@ export class Leases {
     return this.databases.tryGet(tenant) ?? (await this.databases.get(tenant))
   }
 
-  /**
-   * Is the failure one that a new capability, a new plan or a new place cures, and one before which nothing happened?
-   *
-   * @returns the tenant with which to try once more, or undefined. Another object than `tenant` when it is in another place.
-   */
-  async worthAnother(error: unknown, tenant: Tenant, failed: TenantDatabase | undefined): Promise<Tenant | undefined> {
-    if (failed !== undefined && this.databases.tryElsewhere?.(error, tenant, failed) === true) return Object.freeze({ ...tenant })
-    if (error instanceof CapabilityRefusedError || isStalePlan(error)) return tenant
-    this.noteRefusal(error, tenant.id)
-    if (!(error instanceof TenantMovingError)) return undefined
-    const now = await this.databases.locate(tenant)
-    return now !== undefined && now.placement.database !== tenant.placement.database ? now : undefined
+  /** What decides, after a failure, whether to try again. */
+  tries(tenantId: TenantId, { signal, timeoutMs }: Pick<QueryOptions, 'signal' | 'timeoutMs'>): Tries {
+    const onFailure = (error: unknown): void => this.noteRefusal(error, tenantId)
+    return new Tries({ databases: this.databases, moveWait: this.#moveWait, onFailure, signal, timeoutMs })
   }
 
   /** Tells the cache when the database knows better. */
@@ -189,7 +192,7 @@ export class Leases {
         guard.end()
         this.release(held)
         if (error === undefined) resolve(flush!.result as unknown as QueryResult<Row>)
-        else reject(this.#explain(error, statement, capability, held))
+        else reject(this.#explain(error, flush, statement, capability, held))
       }
       const guard = this.watchdog.guard(connection, statement, this.statementTimeoutMs)
       if (guard.isAborted) {
@@ -207,8 +210,15 @@ export class Leases {
     })
   }
 
-  #explain(error: Error, statement: Statement, capability: Capability, { database, connection }: HeldConnection): unknown {
-    const explained = explainIn(database, error, connection, { mayHaveWritten: !classify(statement.text).isReadOnly })
+  #explain(
+    error: Error,
+    flush: Flush | undefined,
+    { text }: Statement,
+    capability: Capability,
+    { database, connection }: HeldConnection,
+  ): unknown {
+    const mayHaveWritten = !classify(text).isReadOnly && !wasEndedBefore(error, flush)
+    const explained = explainIn(database, error, connection, { mayHaveWritten })
     if (explained instanceof CapabilityRefusedError) this.forgetCapability(database, connection, capability)
     return explained
   }
@@ -218,6 +228,14 @@ export class Leases {
     database.capabilities.forget(capability)
     connection.enteredWith = undefined
   }
+}
+
+/**
+ * Did the server end the session before the statement was complete? The implicit transaction is committed after that, so then it was
+ * not: no statement that may run here commits by itself.
+ */
+function wasEndedBefore(error: Error, flush: Flush | undefined): boolean {
+  return error instanceof pg.DatabaseError && error.code === '57P01' && flush !== undefined && flush.result === undefined
 }
 
 /** As `explainFailure`, for a statement that was bound: nobody's session is one that something took the capability out of. */
