@@ -79,6 +79,8 @@ export interface TenancyStats {
   /** Of all databases that are open in this process. */
   readonly queue: FairQueueStats
   readonly connections: { readonly open: number; readonly idle: number }
+  /** Calls that wait for tenants which are being switched to another place; and those tenants, once for each place. */
+  readonly moves: { readonly waiting: number; readonly tenants: number }
   readonly capabilities: number
   /** Databases that are open in this process, the catalog's own among them. */
   readonly databases: number

@@ -252,7 +252,7 @@ export class Tenancy {
   }
 
   stats(): TenancyStats {
-    const { databases } = this.#parts
+    const { databases, moveWait } = this.#parts
     const all = databases.all()
     const sum = (count: (database: TenantDatabase) => number): number => all.reduce((total, each) => total + count(each), 0)
     const queues = all.map(({ queue }) => queue.stats())
@@ -265,6 +265,7 @@ export class Tenancy {
         tenants: inQueues(({ tenants }) => tenants),
         idleTenants: inQueues(({ idleTenants }) => idleTenants),
       },
+      moves: { waiting: moveWait.waiting, tenants: moveWait.watched },
       connections: { open: sum(({ pool }) => pool.size), idle: sum(({ pool }) => pool.idleCount) },
       capabilities: sum(({ capabilities }) => capabilities.size),
       databases: all.length,
