@@ -319,16 +319,32 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
   }
 }
 
-async function join(
+interface Base {
+  readonly clock: Clock
+  readonly applicationName: string
+  readonly reader: ControlPool
+  readonly writer: ControlPool | undefined
+}
+
+async function join(options: TenancyOptions, base: Base): Promise<Tenancy> {
+  const plans = new Plans(options.plans)
+  const catalog = new PlannedCatalog(new PostgresCatalog(base), plans)
+  const directory = await TenantDirectory.open({ catalog, clock: base.clock, ttlMs: options.tenantTtlMs })
+  try {
+    return await joinAll(options, { ...base, plans, catalog, directory })
+  } catch (error) {
+    await directory.close()
+    throw error
+  }
+}
+
+async function joinAll(
   options: TenancyOptions,
-  base: { readonly clock: Clock; readonly applicationName: string; readonly reader: ControlPool; readonly writer: ControlPool | undefined },
+  base: Base & { readonly plans: Plans; readonly catalog: PlannedCatalog; readonly directory: TenantDirectory },
 ): Promise<Tenancy> {
-  const { clock, applicationName, reader, writer } = base
+  const { clock, applicationName, reader, writer, plans, catalog, directory } = base
   const auditTrail = options.auditTrail ?? new PostgresAuditTrail(reader)
   const scope = new TenantScope(auditTrail)
-  const plans = new Plans(options.plans)
-  const catalog = new PlannedCatalog(new PostgresCatalog({ reader, writer }), plans)
-  const directory = await TenantDirectory.open({ catalog, clock, ttlMs: options.tenantTtlMs })
   const capabilities = new Capabilities({
     control: reader,
     clock,
