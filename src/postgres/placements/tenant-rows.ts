@@ -152,7 +152,7 @@ async function deleteCircle(
 }
 
 /** Runs `fn` in a transaction that may act on one tenant's rows. The capability ends with it. */
-async function actFor<T>(control: ControlPool, { id, keys }: Who, fn: (connection: ControlConnection) => Promise<T>): Promise<T> {
+export async function actFor<T>(control: ControlPool, { id, keys }: Who, fn: (connection: ControlConnection) => Promise<T>): Promise<T> {
   return await control.transaction(async (connection) => {
     await connection.query(`set local lock_timeout = ${lockTimeoutMs}`)
     const rows = await connection.query<{ isMade: boolean }>('select partywall.act_for($1, $2, $3) as "isMade"', [
