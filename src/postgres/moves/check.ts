@@ -32,7 +32,7 @@ export interface MoveFindingPlace {
 
 /** What a check says; the rest is known. Its level, unless it is the check's own. */
 export interface Said {
-  readonly level?: MoveFindingLevel | undefined
+  readonly level?: MoveFindingLevel | null | undefined
   readonly object: string
   readonly problem: string
   readonly fix?: string | null | undefined

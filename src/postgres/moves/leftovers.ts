@@ -81,10 +81,7 @@ export async function findLeftovers(fleet: LeftoverFleet, options: LeftoverOptio
   const lists = await Promise.all(
     sites.map(async (site) => {
       try {
-        return [
-          ...(await onServer(fleet, site, subscriptionsThere)),
-          ...(await publicationsOn(fleet, site, options.databases)),
-        ]
+        return [...(await onServer(fleet, site, subscriptionsThere)), ...(await publicationsOn(fleet, site, options.databases))]
       } catch (error) {
         problems.push({ server: site.server, leftover: null, message: (error as Error).message })
         return []
@@ -130,10 +127,15 @@ export async function reapLeftovers(fleet: LeftoverFleet, options: LeftoverOptio
 type Found = Leftover & { readonly isBusy: boolean }
 
 /** Of one server, by whichever of its names comes first. */
-async function sitesOf({ connections, catalog }: LeftoverFleet, { servers }: LeftoverOptions, problems: LeftoverProblem[]): Promise<readonly Site[]> {
+async function sitesOf(
+  { connections, catalog }: LeftoverFleet,
+  { servers }: LeftoverOptions,
+  problems: LeftoverProblem[],
+): Promise<readonly Site[]> {
   const rows = await catalog.query<{ server: string; databases: readonly string[] }>(
     `select s.name as server,
-            array(select d.database_name from partywall.databases as d where d.server_name = s.name and d.state <> 'provisioning' order by 1) as databases
+            array(select case d.name when 'main' then current_database() else d.database_name end
+                    from partywall.databases as d where d.server_name = s.name and d.state <> 'provisioning' order by 1)::text[] as databases
        from partywall.servers as s
       where s.state <> 'provisioning' and ($1::text[] is null or s.name = any ($1))
       order by s.name`,
@@ -156,7 +158,10 @@ async function sitesOf({ connections, catalog }: LeftoverFleet, { servers }: Lef
 }
 
 /** Is the move or transfer of this id over? `unknown`: the catalog has never heard of it. */
-async function overness({ catalog }: LeftoverFleet, { isOpen }: LeftoverOptions): Promise<(id: string) => Promise<'open' | 'over' | 'unknown'>> {
+async function overness(
+  { catalog }: LeftoverFleet,
+  { isOpen }: LeftoverOptions,
+): Promise<(id: string) => Promise<'open' | 'over' | 'unknown'>> {
   const moves = await catalog.query<{ id: string; isOver: boolean }>(
     `select m.id::text as id, m.state in ('done', 'cancelled') as "isOver" from partywall.moves as m`,
   )
@@ -218,11 +223,16 @@ function isSyncSlotInUse({ name }: Named, subscriptionsThere: ReadonlyMap<string
 }
 
 /** Publications are the database's: each is asked. */
-async function publicationsOn({ connections }: LeftoverFleet, { server, databases }: Site, only: readonly string[] | undefined): Promise<readonly Found[]> {
+async function publicationsOn(
+  { connections }: LeftoverFleet,
+  { server, databases }: Site,
+  only: readonly string[] | undefined,
+): Promise<readonly Found[]> {
   const there = await connections.asAdministrator(server, (admin) =>
-    admin.query<{ name: string }>('select d.datname::text as name from pg_catalog.pg_database as d where d.datallowconn and d.datname = any ($1)', [
-      databases.filter((name) => only === undefined || only.includes(name)),
-    ]),
+    admin.query<{ name: string }>(
+      'select d.datname::text as name from pg_catalog.pg_database as d where d.datallowconn and d.datname = any ($1)',
+      [databases.filter((name) => only === undefined || only.includes(name))],
+    ),
   )
   const found: Found[] = []
   for (let i = 0; i < there.length; i += databasesAtOnce) {
@@ -306,7 +316,9 @@ async function dropSlot({ connections }: LeftoverFleet, { server, name }: Leftov
         await wait(attemptPauseMs)
       }
     }
-    throw new DatabaseUnavailableError(`The slot ${name} on ${server} is taken again and again. See who reads it: pg_replication_slots.active_pid.`)
+    throw new DatabaseUnavailableError(
+      `The slot ${name} on ${server} is taken again and again. See who reads it: pg_replication_slots.active_pid.`,
+    )
   })
 }
 

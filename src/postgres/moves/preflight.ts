@@ -97,9 +97,18 @@ export async function preflight(situation: MoveSituation, only?: readonly string
     checks.map(async ({ rule, level, check }): Promise<readonly MoveFinding[]> => {
       try {
         const said = await check(survey)
-        return said.map(({ at, object, problem, fix = null, level: own = level }) => ({ rule, level: own, at, object, problem, fix }))
+        return said.map(({ at, object, problem, fix, level: own }) => ({
+          rule,
+          level: own ?? level,
+          at,
+          object,
+          problem,
+          fix: fix ?? null,
+        }))
       } catch (error) {
-        return [{ rule, level: 'refuse', at: null, object: rule, problem: `It could not be checked: ${(error as Error).message}`, fix: null }]
+        return [
+          { rule, level: 'refuse', at: null, object: rule, problem: `It could not be checked: ${(error as Error).message}`, fix: null },
+        ]
       }
     }),
   )

@@ -74,8 +74,9 @@ export async function surveyMove(situation: MoveSituation): Promise<MoveSurvey> 
 async function look(situation: MoveSituation, side: MoveSide): Promise<MovePlace> {
   const { connections, catalog, tenant } = situation
   const placement = situation[side]
+  // What the catalog says of its own database may be from before it was restored elsewhere.
   const [registered] = await catalog.query<Registered>(
-    `select s.region, s.labels, d.database_name as "databaseName"
+    `select s.region, s.labels, case d.name when 'main' then current_database() else d.database_name end as "databaseName"
        from partywall.servers as s
        left join partywall.databases as d on d.server_name = s.name and d.name = $2
       where s.name = $1`,

@@ -39,7 +39,10 @@ export async function tenantSizes(place: Asked, tenant: Pick<PlacedTenant, 'id' 
     const key = type === null || type === 'uuid' ? tenant.id : tenant.keys[type]
     if (place.placement.isolation !== 'pooled') sizes.push(whole)
     else if (key === undefined) sizes.push({ name, rows: 0, bytes: 0 })
-    else sizes.push(shareOf(whole, await estimate(place, `select from ${name} as t where t.${quoted(tenantColumn)} = ${pg.escapeLiteral(key)}`)))
+    else
+      sizes.push(
+        shareOf(whole, await estimate(place, `select from ${name} as t where t.${quoted(tenantColumn)} = ${pg.escapeLiteral(key)}`)),
+      )
   }
   return sizes
 }

@@ -25,7 +25,14 @@ export const diskSpace: MoveCheck = {
     if (free === undefined)
       return bytes <= bytesUnknownMax
         ? []
-        : [{ at, level: 'warn', object, problem: `${size}, and how much room the target has cannot be told. See for yourself; or give the server the label disk_bytes.` }]
+        : [
+            {
+              at,
+              level: 'warn',
+              object,
+              problem: `${size}, and how much room the target has cannot be told. See for yourself; or give the server the label disk_bytes.`,
+            },
+          ]
     if (free >= factorWanted * bytes) return []
     return [
       {
@@ -42,7 +49,11 @@ export const diskSpace: MoveCheck = {
 async function freeBytes({ target, connections, diskSpace: ask = localDiskSpace }: MoveSurvey): Promise<number | undefined> {
   const { server } = target.placement
   const { hostname } = new URL(await connections.administratorUrl(server))
-  const told = await ask({ server, isLocal: isLocal(hostname.replace(/^\[|\]$/g, '')), dataDirectory: target.server?.settings['data_directory'] })
+  const told = await ask({
+    server,
+    isLocal: isLocal(hostname.replace(/^\[|\]$/g, '')),
+    dataDirectory: target.server?.settings['data_directory'],
+  })
   if (told !== undefined) return told
   const disk = Number(target.labels['disk_bytes'] ?? Number.NaN)
   if (!Number.isFinite(disk)) return undefined

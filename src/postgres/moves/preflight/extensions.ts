@@ -14,7 +14,9 @@ export const extensions: MoveCheck = {
     if (!source.isMade || target.server === undefined) return []
     const [here, there, available] = await Promise.all([
       source.query<Extension>('select e.extname::text as name, e.extversion as version from pg_catalog.pg_extension as e order by 1'),
-      target.isMade ? target.query<Extension>('select e.extname::text as name, e.extversion as version from pg_catalog.pg_extension as e') : [],
+      target.isMade
+        ? target.query<Extension>('select e.extname::text as name, e.extversion as version from pg_catalog.pg_extension as e')
+        : [],
       target.administer<Extension>(
         'select e.name::text as name, e.default_version as version from pg_catalog.pg_available_extensions as e',
         [],
@@ -26,7 +28,13 @@ export const extensions: MoveCheck = {
       .flatMap(({ name }) => {
         const object = `extension ${name}`
         if (!available.some((other) => other.name === name))
-          return [{ at: onServer(target), object, problem: `The source uses the extension ${name}, which the server of the target does not have: install it there.` }]
+          return [
+            {
+              at: onServer(target),
+              object,
+              problem: `The source uses the extension ${name}, which the server of the target does not have: install it there.`,
+            },
+          ]
         // A database that is to be made gets its extensions from the migrations.
         if (!target.isMade) return []
         return [

@@ -31,7 +31,11 @@ export const gates: MoveCheck = {
       }
       const isOther = (own: string | undefined, its: string | null): boolean => its !== null && its !== (own ?? null)
       if (isOther(tenant.keys.bigint, gate.bigint) || isOther(tenant.keys.text, gate.text))
-        found.push({ at, object, problem: 'The database knows the tenant by another key than the catalog does: its rows there are another’s.' })
+        found.push({
+          at,
+          object,
+          problem: 'The database knows the tenant by another key than the catalog does: its rows there are another’s.',
+        })
       if (place.side === 'target' && ['open', 'read_only', 'moving'].includes(gate.state))
         found.push({
           at,

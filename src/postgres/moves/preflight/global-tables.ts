@@ -40,7 +40,14 @@ async function compare(source: MovePlace, target: MovePlace, table: Global): Pro
   const [there] = await target.query<{ isThere: boolean }>('select to_regclass($1) is not null as "isThere"', [other])
   if (there?.isThere !== true) return [{ at, object: other, problem: 'The target has no such global table: migrate it first.' }]
   if (table.rows > rowsMax)
-    return [{ at, level: 'warn', object: other, problem: `It has about ${table.rows} rows at the source, too many to compare here: see that the target has the same.` }]
+    return [
+      {
+        at,
+        level: 'warn',
+        object: other,
+        problem: `It has about ${table.rows} rows at the source, too many to compare here: see that the target has the same.`,
+      },
+    ]
   const [here, elsewhere] = await Promise.all([rowsOf(source, table.name, table.key), rowsOf(target, other, table.key)])
   const contents = new Map(elsewhere.map(({ key, content }) => [key, content]))
   const missing = here.filter(({ key }) => !contents.has(key))
@@ -56,7 +63,12 @@ async function compare(source: MovePlace, target: MovePlace, table: Global): Pro
     })
   }
   if (differing.length > 0)
-    found.push({ at, level: 'warn', object: other, problem: `${differing.length} of its rows are not the same at the target: ${shown(differing)}.` })
+    found.push({
+      at,
+      level: 'warn',
+      object: other,
+      problem: `${differing.length} of its rows are not the same at the target: ${shown(differing)}.`,
+    })
   return found
 }
 

@@ -30,7 +30,10 @@ export const partitionedTables: MoveCheck = {
         at: inDatabase(target),
         object: `${parent} ${bound}`,
         problem: `The source has the partition ${name}, and the target has none for such rows: the first one stops the copy.`,
-        fix: isLeaf && short === parentShort ? `create table ${own} partition of ${parent} ${bound}; select partywall.protect('${parent}');` : null,
+        fix:
+          isLeaf && short === parentShort
+            ? `create table ${own} partition of ${parent} ${bound}; select partywall.protect('${parent}');`
+            : null,
       })
     }
     return found

@@ -106,7 +106,10 @@ async function call(login: TransferLogin, { from, to }: { readonly from: End; re
   }
 }
 
-function tell(error: Error & { readonly code?: string; readonly detail?: string }, { from, to }: { readonly from: End; readonly to: End }): SaidAt {
+function tell(
+  error: Error & { readonly code?: string; readonly detail?: string },
+  { from, to }: { readonly from: End; readonly to: End },
+): SaidAt {
   const [caller, called] = [from.place.placement.server, to.place.placement.server]
   const at = onServer(to.place)
   const object = `${caller} to ${called}`

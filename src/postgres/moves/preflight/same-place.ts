@@ -12,7 +12,13 @@ export const samePlace: MoveCheck = {
       return [{ at: null, object, problem: 'The tenant is there already. Name another server, database or isolation.' }]
     const own = tenant.placement
     if (own.database !== source.placement.database || own.schema !== source.placement.schema)
-      return [{ at: null, object: `${own.database}.${own.schema}`, problem: 'The tenant has moved since the move was thought of. Read it again.' }]
+      return [
+        {
+          at: null,
+          object: `${own.database}.${own.schema}`,
+          problem: 'The tenant has moved since the move was thought of. Read it again.',
+        },
+      ]
     return []
   },
 }

@@ -20,7 +20,10 @@ export const slots: MoveCheck = {
     return onEachServer(survey, ({ side, server }, isBoth) => {
       const sends = isBoth || side === 'source'
       const copies = isBoth || side === 'target'
-      return [...needs(server, { sends, copies, isBoth, workers }).flatMap((need) => lacks(server, need)), ...(copies ? syncWorkers(server, workers) : [])]
+      return [
+        ...needs(server, { sends, copies, isBoth, workers }).flatMap((need) => lacks(server, need)),
+        ...(copies ? syncWorkers(server, workers) : []),
+      ]
     })
   },
 }
@@ -28,7 +31,12 @@ export const slots: MoveCheck = {
 /** The source sends, with a slot more for each table that is being copied; the target sends back after the switch. */
 function needs(
   { used, version }: MoveServer,
-  { sends, copies, isBoth, workers }: { readonly sends: boolean; readonly copies: boolean; readonly isBoth: boolean; readonly workers: number },
+  {
+    sends,
+    copies,
+    isBoth,
+    workers,
+  }: { readonly sends: boolean; readonly copies: boolean; readonly isBoth: boolean; readonly workers: number },
 ): readonly Need[] {
   const streams = isBoth ? 2 : 1
   const sending = streams + (sends ? workers : 0)

@@ -1,9 +1,9 @@
 // Tables that are not the same in both places: what is replicated is applied by name, and stops at the first column that is not there.
 
+import { quoted } from '../../table-shape.ts'
 import { inDatabase, type MoveCheck, type SaidAt } from '../check.ts'
 import type { MovePlace } from '../survey.ts'
 import { withTables } from '../tables-of-place.ts'
-import { quoted } from '../../table-shape.ts'
 
 interface Column {
   readonly table: string
@@ -41,7 +41,12 @@ export const tableShape: MoveCheck = {
     }
     for (const [short, name] of there.names) {
       if (!here.names.has(short))
-        found.push({ at, level: 'warn', object: name, problem: `The source has no protected table ${short}: migrate it first, or the tenant comes to another version of the application.` })
+        found.push({
+          at,
+          level: 'warn',
+          object: name,
+          problem: `The source has no protected table ${short}: migrate it first, or the tenant comes to another version of the application.`,
+        })
     }
     const columns = new Set([...here.columns.keys(), ...there.columns.keys()])
     for (const key of columns) {
@@ -103,7 +108,8 @@ function typeOf({ type, collation }: Column): string {
 }
 
 function definitionOf(column: Column): string {
-  const made = column.generated !== null ? ` generated always as ${column.generated}` : column.default !== null ? ` default ${column.default}` : ''
+  const made =
+    column.generated !== null ? ` generated always as ${column.generated}` : column.default !== null ? ` default ${column.default}` : ''
   return `${typeOf(column)}${made}${column.isNullable ? '' : ' not null'}`
 }
 

@@ -17,7 +17,8 @@ export const targetRows: MoveCheck = {
       return rows.map(({ position }) => ({
         at: inDatabase(target),
         object: tables[position]!.name,
-        problem: 'The target has rows of the tenant already, of a move that was not cleared away or of an earlier life: see whose they are, and empty the place.',
+        problem:
+          'The target has rows of the tenant already, of a move that was not cleared away or of an earlier life: see whose they are, and empty the place.',
       }))
     })
   },
