@@ -2,6 +2,7 @@
 // gives, and found no more.
 
 import assert from 'node:assert/strict'
+import type { MoveSide } from '../../src/core/move.ts'
 import type { Placement } from '../../src/core/placement.ts'
 import type { PlacedTenant } from '../../src/core/placement-adapter.ts'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
@@ -97,4 +98,54 @@ export async function mend(situation: MoveSituation, findings: readonly MoveFind
       else await connections.asAdministrator(at.server, (control) => control.query(statement), at.database ?? 'postgres')
     }
   }
+}
+
+export interface Wanted {
+  readonly rule: string
+  readonly side: MoveSide | null
+  readonly object: RegExp
+  /** Default `refuse`. */
+  readonly level?: 'refuse' | 'warn' | undefined
+}
+
+/** Finds nothing, then the one thing that was broken, then nothing again when it is mended: by the finding's own SQL, or by hand. */
+export async function seenIn(
+  situation: MoveSituation,
+  { rule, side, object, level = 'refuse' }: Wanted,
+  breakIt: () => Promise<unknown>,
+  mendIt?: () => Promise<unknown>,
+): Promise<void> {
+  assert.deepEqual(await found(situation, rule), [], 'before')
+  await breakIt()
+  const findings = await found(situation, rule)
+  assert.equal(findings.length, 1, JSON.stringify(findings))
+  const [finding] = findings as [MoveFinding]
+  assert.match(finding.object, object)
+  assert.equal(finding.at?.side ?? null, side)
+  assert.equal(finding.level, level)
+  if (mendIt === undefined) await mend(situation, findings)
+  else {
+    assert.equal(finding.fix, null, 'what has SQL that mends it is mended by that')
+    await mendIt()
+  }
+  assert.deepEqual(await found(situation, rule), [], 'after')
+}
+
+/** As a migration would: the owner's statements, where unqualified names are the place's. */
+export async function inPlace(situation: MoveSituation, side: MoveSide, text: string): Promise<void> {
+  const { database, schema } = situation[side]
+  await situation.connections.asMigrator(database, (control) =>
+    control.transaction(async (connection) => {
+      await connection.query(`set local search_path = ${schema}, pg_temp`)
+      await connection.query(text)
+    }),
+  )
+}
+
+/** As the administrator of the server, in the place's database. */
+export async function asAdministratorIn(situation: MoveSituation, side: MoveSide, text: string): Promise<void> {
+  const { connections } = situation
+  const { server, database } = situation[side]
+  const [row] = await connections.asMigrator(database, (control) => control.query<{ name: string }>('select current_database() as name'))
+  await connections.asAdministrator(server, (admin) => admin.query(text), row!.name)
 }

@@ -95,7 +95,10 @@ async function look(situation: MoveSituation, side: MoveSide): Promise<MovePlace
       await connections.asMigrator(placement.database, (control) => control.query<Row>(text, values)),
     administer: async <Row extends object>(text: string, values: readonly unknown[] = [], database = databaseName ?? 'postgres') =>
       await connections.asAdministrator(placement.server, (control) => control.query<Row>(text, values), database),
-    sizes: async () => await (sizes ??= tenantSizes(place, tenant)),
+    sizes: async () => {
+      sizes ??= tenantSizes(place, tenant)
+      return await sizes
+    },
   }
   if (registered === undefined) return { ...place, server: undefined, problem: undefined, isMade: false }
   let server: MoveServer | undefined

@@ -53,7 +53,10 @@ export const tableShape: MoveCheck = {
       const [at0, at1] = [here.columns.get(key), there.columns.get(key)]
       const table = there.names.get((at0 ?? at1)!.table)
       if (table === undefined || !here.names.has((at0 ?? at1)!.table)) continue
-      found.push(...columnSays(table, at0, at1).map((said) => ({ ...said, at })))
+      const local = (text: string): string => (target.ownSchema === undefined ? text : text.replaceAll('app.', `${target.ownSchema}.`))
+      found.push(
+        ...columnSays(table, at0, at1).map((said) => ({ ...said, fix: typeof said.fix === 'string' ? local(said.fix) : null, at })),
+      )
     }
     for (const { table, name, definition } of there.constraints) {
       const isHere = here.constraints.some((own) => own.table === table && own.definition === definition)
@@ -72,7 +75,7 @@ export const tableShape: MoveCheck = {
 
 function columnSays(table: string, source: Column | undefined, target: Column | undefined): readonly Omit<SaidAt, 'at'>[] {
   const name = (source ?? target)!.name
-  const object = `${table}.${quoted(name)}`
+  const object = `${table}.${name}`
   const alter = `alter table ${table} alter column ${quoted(name)}`
   if (target === undefined) {
     const problem = 'The target has no such column: replication stops at the first row.'
@@ -86,7 +89,7 @@ function columnSays(table: string, source: Column | undefined, target: Column | 
   const differ = (what: string, [a, b]: readonly [string, string], fix: string | null): void => {
     if (a !== b) said.push({ object, problem: `${what} is ${a} at the source, and ${b} at the target.`, fix })
   }
-  differ('Its type', [typeOf(source), typeOf(target)], `${alter} type ${typeOf(source)};`)
+  differ('Its type', [typeOf(source), typeOf(target)], `${alter} type ${typeOf(source)} using ${quoted(name)}::${source.type};`)
   differ('What it is generated from', [source.generated ?? 'nothing', target.generated ?? 'nothing'], generatedFix(table, source, target))
   if (source.isNullable !== target.isNullable) {
     const problem = source.isNullable

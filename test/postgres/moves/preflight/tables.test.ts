@@ -8,7 +8,18 @@ import type { PlacedTenant } from '../../../../src/core/placement-adapter.ts'
 import type { ControlPool } from '../../../../src/postgres/control-pool.ts'
 import type { MoveSituation } from '../../../../src/postgres/moves/survey.ts'
 import { type Fleet, fleet } from '../../../support/fleet.ts'
-import { catalogReader, found, mend, movableMigrations, schemaFor, situationOf } from '../../../support/move-checks.ts'
+import {
+  asAdministratorIn,
+  catalogReader,
+  found,
+  inPlace,
+  mend,
+  movableMigrations,
+  schemaFor,
+  seenIn,
+  situationOf,
+  type Wanted,
+} from '../../../support/move-checks.ts'
 
 let made: Fleet
 let reader: ControlPool
@@ -16,48 +27,10 @@ let tenant: PlacedTenant
 let target: Placement
 let situation: MoveSituation
 
-/** As a migration would: the owner's statements, where unqualified names are the place's. */
-async function at(side: MoveSide, text: string): Promise<void> {
-  const { database, schema } = situation[side]
-  await made.connections.asMigrator(database, (control) =>
-    control.transaction(async (connection) => {
-      await connection.query(`set local search_path = ${schema}, pg_temp`)
-      await connection.query(text)
-    }),
-  )
-}
-
-async function asAdministrator(side: MoveSide, text: string): Promise<void> {
-  const { server, database } = situation[side]
-  const physical = database === 'main' ? made.catalog.name : database
-  await made.connections.asAdministrator(server, (admin) => admin.query(text), physical)
-}
-
-interface Wanted {
-  readonly rule: string
-  readonly side: MoveSide
-  readonly object: RegExp
-  readonly level?: 'refuse' | 'warn'
-  readonly count?: number
-}
-
-/** Finds nothing, then what was broken, then nothing again when it is mended. */
-async function seen(
-  { rule, side, object, level = 'refuse', count = 1 }: Wanted,
-  breakIt: () => Promise<void>,
-  mendIt?: () => Promise<void>,
-) {
-  assert.deepEqual(await found(situation, rule), [], 'before')
-  await breakIt()
-  const findings = await found(situation, rule)
-  assert.equal(findings.length, count, JSON.stringify(findings))
-  assert.match(findings[0]!.object, object)
-  assert.equal(findings[0]!.at?.side, side)
-  assert.equal(findings[0]!.level, level)
-  if (mendIt === undefined) await mend(situation, findings)
-  else await mendIt()
-  assert.deepEqual(await found(situation, rule), [], 'after')
-}
+const at = (side: MoveSide, text: string): Promise<void> => inPlace(situation, side, text)
+const asAdministrator = (side: MoveSide, text: string): Promise<void> => asAdministratorIn(situation, side, text)
+const seen = (wanted: Wanted, breakIt: () => Promise<void>, mendIt?: () => Promise<void>): Promise<void> =>
+  seenIn(situation, wanted, breakIt, mendIt)
 
 describe('before a move, of the tables of both places', () => {
   before(async () => {
