@@ -296,7 +296,7 @@ describe('before a move, of the two places beside each other', () => {
         { rule, side: null, object: /operation/ },
         () =>
           inCatalog(
-            `insert into partywall.operations (id, tenant_id, kind, state, input, actor_kind, actor_id, reason) values ($1, $2, 'rename', 'running', '{}', 'system', 'test', 'test')`,
+            `insert into partywall.operations (id, tenant_id, kind, state, input, owner, owned_until, actor_kind, actor_id, reason) values ($1, $2, 'rename', 'running', '{}', 'test', clock_timestamp(), 'system', 'test', 'test')`,
             [id, tenant.id],
           ),
         () => inCatalog('delete from partywall.operations as o where o.id = $1', [id]),
