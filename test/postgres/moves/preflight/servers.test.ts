@@ -257,7 +257,11 @@ describe('before a move, of the servers', () => {
   })
 
   describe('replication-role:', () => {
-    test('an administrator that cannot make such a login is found; mended, it makes one that replicates', async () => {
+    test('an administrator that cannot make such a login is found; mended, it makes one that replicates', async (t) => {
+      t.after(async () => {
+        made.secrets.set(`server/${name}/admin`, server.superuserUrl)
+        await made.connections.letGo('postgres')
+      })
       await alice(`create role steward login createrole createdb password 'steward'`)
       await alice('grant connect on database postgres to steward')
       made.secrets.set(`server/${name}/admin`, urlFor(server.superuserUrl, 'postgres', { name: 'steward', password: 'steward' }))
@@ -277,8 +281,6 @@ describe('before a move, of the servers', () => {
       await made.connections.letGo('postgres')
       assert.deepEqual(await found(situation, 'replication-role'), [])
       assert.deepEqual(await found(situation, 'reachable'), [])
-      made.secrets.set(`server/${name}/admin`, server.superuserUrl)
-      await made.connections.letGo('postgres')
     })
   })
 
