@@ -6,8 +6,8 @@ export const unprotectedTables: MoveCheck = {
   rule: 'unprotected-tables',
   level: 'refuse',
   check: (survey) =>
-    inEachPlace(survey, (place) =>
-      place.query<Said>(
+    inEachPlace(survey, async (place) => [
+      ...(await place.query<Said>(
         `select case when a.attname is null then 'warn' end as level, partywall.table_name(c.oid) as object,
                 case when a.attname is null
                   then 'The table is neither protected nor declared global: it does not move, and nobody has said that it need not.'
@@ -26,6 +26,17 @@ export const unprotectedTables: MoveCheck = {
             and not exists (select from partywall.global_tables as g where g.table_name = partywall.table_name(c.oid))
           order by 2`,
         [place.placement.schema],
-      ),
-    ),
+      )),
+      // Of shared tables those of one schema move. A database of the tenant's own has no others than the tenant's.
+      ...(await place.query<Said>(
+        `select p.table_name as object, format('The table is protected, but is not in the schema %s: its rows would stay behind.', $1::text) as problem,
+                format('alter table %s set schema %I; update partywall.protected_tables as p set table_name = %L where p.table_name = %L;',
+                  p.table_name, $1::text, $1::text || substr(p.table_name, strpos(p.table_name, '.')), p.table_name) as fix
+           from partywall.protected_tables as p
+          where $2::text is null and p.table_name !~ '^t_[0-9a-f]{24}[.]' and not starts_with(p.table_name, $1::text || '.')
+            and to_regclass(p.table_name) is not null
+          order by 1`,
+        [place.placement.schema, place.ownSchema ?? null],
+      )),
+    ]),
 }

@@ -275,8 +275,6 @@ describe('before a move, of the servers', () => {
       made.secrets.set(`server/${name}/admin`, server.superuserUrl)
       await made.connections.letGo('postgres')
       await mend(situation, findings)
-      // What the migrator gives its owner, a steward that is no superuser has to be given in `postgres`, where the trial is.
-      await alice('grant create, connect on database postgres to steward with grant option')
       made.secrets.set(`server/${name}/admin`, urlFor(server.superuserUrl, 'postgres', { name: 'steward', password: 'steward' }))
       await made.connections.letGo('postgres')
       assert.deepEqual(await found(situation, 'replication-role'), [])

@@ -210,6 +210,16 @@ describe('before a move, of the tables of both places', () => {
       await at('source', `delete from partywall.protected_tables where table_name = 'app.drafts'; drop table drafts`)
     })
 
+    test('a protected table in another schema is found', async () => {
+      const elsewhere = `create schema billing; create table billing.invoices (tenant_id uuid not null, id uuid not null, primary key (tenant_id, id));
+      select partywall.protect('billing.invoices')`
+      await seen({ rule, side: 'source', object: /billing.invoices/ }, () => at('source', elsewhere))
+      await at(
+        'source',
+        `delete from partywall.protected_tables where table_name = 'app.invoices'; drop table invoices; drop schema billing`,
+      )
+    })
+
     test('one without is a warning', async () => {
       await seen(
         { rule, side: 'target', object: /odd/, level: 'warn' },
