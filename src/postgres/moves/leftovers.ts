@@ -89,10 +89,12 @@ export async function findLeftovers(fleet: LeftoverFleet, options: LeftoverOptio
     }),
   )
   const found: Leftover[] = []
+  // What is in use at one server is not over at the others.
+  const busy = new Set(lists.flat().flatMap(({ id, isBusy, kind }) => (isBusy && kind === 'login' ? [id] : [])))
   for (const leftover of lists.flat()) {
-    const { isBusy, ...plain } = leftover
+    const { isBusy: _, ...plain } = leftover
     const state = plain.id === null ? 'over' : await isOver(plain.id)
-    if (state === 'over' || (state === 'unknown' && !isBusy)) found.push(plain)
+    if (state === 'over' || (state === 'unknown' && !busy.has(plain.id))) found.push(plain)
   }
   return { found, problems }
 }
