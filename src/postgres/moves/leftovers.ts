@@ -1,7 +1,8 @@
 // What moves and transfers leave behind when whoever ran them died and nobody went on: slots keep the log of everybody on the server,
 // publications make updates dearer, subscriptions try for ever, and a login can read every tenant's rows.
 //
-// Only what bears a name of ours is looked at, and of that only what belongs to no open move: what is being worked on is left alone.
+// Only what bears a name of ours in a database of ours is looked at, since a server may hold another catalog's tenants too; and of that
+// only what belongs to no open move: what is being worked on is left alone.
 
 import { setTimeout as wait } from 'node:timers/promises'
 import type { SecretStore } from '../../core/secret-store.ts'
@@ -89,12 +90,15 @@ export async function findLeftovers(fleet: LeftoverFleet, options: LeftoverOptio
     }),
   )
   const found: Leftover[] = []
-  // What is in use at one server is not over at the others.
-  const busy = new Set(lists.flat().flatMap(({ id, isBusy, kind }) => (isBusy && kind === 'login' ? [id] : [])))
+  // What is in use, or ours, at one server is so at the others.
+  const logins = lists.flat().filter(({ kind }) => kind === 'login')
+  const busy = new Set(logins.filter(({ isBusy }) => isBusy).map(({ id }) => id))
+  const ours = new Set(logins.filter(({ isOurs }) => isOurs).map(({ id }) => id))
   for (const leftover of lists.flat()) {
-    const { isBusy: _, ...plain } = leftover
+    const { isBusy: _, isOurs, ...plain } = leftover
     const state = plain.id === null ? 'over' : await isOver(plain.id)
-    if (state === 'over' || (state === 'unknown' && !busy.has(plain.id))) found.push(plain)
+    const isUnclaimed = state === 'unknown' && !busy.has(plain.id) && (isOurs || ours.has(plain.id))
+    if (state === 'over' || isUnclaimed) found.push(plain)
   }
   return { found, problems }
 }
@@ -126,7 +130,7 @@ export async function reapLeftovers(fleet: LeftoverFleet, options: LeftoverOptio
   return { removed, problems }
 }
 
-type Found = Leftover & { readonly isBusy: boolean }
+type Found = Leftover & { readonly isBusy: boolean; readonly isOurs: boolean }
 
 /** Of one server, by whichever of its names comes first. */
 async function sitesOf(
@@ -189,28 +193,37 @@ interface Named {
   readonly database: string | null
   readonly name: string
   readonly isBusy: boolean
+  /** Is it in a database that the catalog has, or let into one? */
+  readonly isOurs: boolean
 }
 
 /** Subscriptions, slots and logins are the server's: one look tells. */
 async function onServer(
   { connections }: LeftoverFleet,
-  { server }: Site,
+  { server, databases }: Site,
   subscriptionsThere: ReadonlyMap<string, ReadonlySet<string>>,
 ): Promise<readonly Found[]> {
   const rows = await connections.asAdministrator(server, (admin) =>
     admin.query<Named>(
-      `select 'subscription' as kind, d.datname::text as database, s.subname::text as name, false as "isBusy"
+      `select 'subscription' as kind, d.datname::text as database, s.subname::text as name, false as "isBusy", true as "isOurs"
          from pg_catalog.pg_subscription as s join pg_catalog.pg_database as d on d.oid = s.subdbid
-        where s.subname ~ '^pw_mv_[0-9a-f]{32}'
+        where s.subname ~ '^pw_mv_[0-9a-f]{32}' and d.datname = any ($1)
         union all
-       select 'slot', s.database::text, s.slot_name::text, s.active
+       select 'slot', s.database::text, s.slot_name::text, s.active, true
          from pg_catalog.pg_replication_slots as s
-        where s.slot_name::text ~ '^pw_mv_[0-9a-f]{32}' or (s.slot_name::text ~ '^pg_[0-9]+_sync_[0-9]+_[0-9]+$' and not s.active)
+        where s.database = any ($1)
+          and (s.slot_name::text ~ '^pw_mv_[0-9a-f]{32}' or (s.slot_name::text ~ '^pg_[0-9]+_sync_[0-9]+_[0-9]+$' and not s.active))
         union all
-       select 'login', null, r.rolname::text, exists (select from pg_catalog.pg_stat_activity as a where a.usename = r.rolname)
+       select 'login', null, r.rolname::text, exists (select from pg_catalog.pg_stat_activity as a where a.usename = r.rolname),
+              exists (
+                select from pg_catalog.pg_shdepend as s
+                  join pg_catalog.pg_database as d on d.oid = s.dbid or (s.dbid = 0 and s.classid = 'pg_catalog.pg_database'::regclass and d.oid = s.objid)
+                 where s.refclassid = 'pg_catalog.pg_authid'::regclass and s.refobjid = r.oid and d.datname = any ($1)
+              )
          from pg_catalog.pg_roles as r
         where r.rolname ~ '^pw_tr_[0-9a-f]{32}$'
         order by 1, 3`,
+      [databases],
     ),
   )
   return rows.filter((row) => !isSyncSlotInUse(row, subscriptionsThere)).map((row) => ({ ...row, server, id: idIn(row.name) }))
@@ -248,7 +261,15 @@ async function publicationsOn(
             ),
           database,
         )
-        return rows.map(({ name }) => ({ kind: 'publication' as const, server, database, name, id: idIn(name), isBusy: false }))
+        return rows.map(({ name }) => ({
+          kind: 'publication' as const,
+          server,
+          database,
+          name,
+          id: idIn(name),
+          isBusy: false,
+          isOurs: true,
+        }))
       }),
     )
     found.push(...lists.flat())

@@ -7,7 +7,7 @@ import { MemorySecretStore } from '../../../src/core/memory-secret-store.ts'
 import type { PlacedTenant } from '../../../src/core/placement-adapter.ts'
 import { ControlPool } from '../../../src/postgres/control-pool.ts'
 import { findLeftovers, type Leftover, type LeftoverFleet, reapLeftovers } from '../../../src/postgres/moves/leftovers.ts'
-import { ensureTransferLogin, transferLoginName } from '../../../src/postgres/transfer-login.ts'
+import { dropTransferLogin, ensureTransferLogin, transferLoginName } from '../../../src/postgres/transfer-login.ts'
 import { type Fleet, fleet } from '../../support/fleet.ts'
 import { catalogReader, found, movableMigrations, schemaFor, situationOf } from '../../support/move-checks.ts'
 import { urlFor } from '../../support/template.ts'
@@ -165,6 +165,23 @@ describe('what moves left behind', () => {
     )
     await reapLeftovers(fleetOf)
     assert.deepEqual(await alice(`select r.rolname::text as name from pg_roles as r where r.rolname like 'pw\\_tr\\_%'`), [])
+  })
+
+  test('another catalog’s on the same server are not touched', async () => {
+    const id = randomUUID()
+    await made.connections.asAdministrator('main', (admin) => admin.query(`create database pw_strange`))
+    try {
+      const strange = { database: 'pw_strange' }
+      await alice(`create publication pw_mv_${hex(id)} for all tables`, strange)
+      await alice(`select pg_create_logical_replication_slot('pw_mv_${hex(id)}_1', 'pgoutput')`, strange)
+      await ensureTransferLogin({ connections: made.connections, secrets }, { id, tenant }, [{ server: 'main', databases: ['pw_strange'] }])
+      assert.deepEqual(await reapLeftovers(fleetOf), { removed: [], problems: [] })
+      await alice(`select pg_drop_replication_slot('pw_mv_${hex(id)}_1')`, strange)
+      await dropTransferLogin({ connections: made.connections, secrets }, id, [{ server: 'main', databases: ['pw_strange'] }])
+    } finally {
+      await made.connections.letGo('pw_strange')
+      await made.connections.asAdministrator('main', (admin) => admin.query(`drop database pw_strange with (force)`))
+    }
   })
 
   test('two that clear away at the same time are not in each other’s way', async () => {
