@@ -155,7 +155,7 @@ async function deleteCircle(
 }
 
 /** Runs `fn` in a transaction that may act on one tenant's rows. The capability ends with it. */
-async function actFor<T>(
+export async function actFor<T>(
   control: ControlPool,
   { id, keys, behindFence }: Actor,
   fn: (connection: ControlConnection) => Promise<T>,
