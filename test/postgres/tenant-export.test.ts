@@ -34,14 +34,14 @@ test('an export has all of one tenant’s rows and none of another’s, also whe
       tables.map(({ table, rows }) => `${table} ${rows}`),
       ['folders 1', `notes ${rowsPerTenant}`],
     )
-    const notes = lines(await read('notes.ndjson'))
+    const notes = lines(await read('notes.jsonl'))
     assert.equal(notes.length, rowsPerTenant)
     const owned = await alice<{ title: string }>('select title from app.notes where tenant_id = $1 order by title', [tenant.id])
     assert.deepEqual(
       notes.map(({ title }) => title).sort(),
       owned.map(({ title }) => title),
     )
-    assert.doesNotMatch(await read('notes.ndjson'), new RegExp(carol.id))
+    assert.doesNotMatch(await read('notes.jsonl'), new RegExp(carol.id))
     for (const { file, sha256: hash, bytes } of tables) {
       const text = await read(file)
       assert.equal(createHash('sha256').update(text).digest('hex'), hash)
@@ -54,7 +54,7 @@ test('an export has all of one tenant’s rows and none of another’s, also whe
       sha256,
     )
   }
-  assert.equal((await stat(join(directory, 'notes.ndjson'))).mode & 0o777, 0o600)
+  assert.equal((await stat(join(directory, 'notes.jsonl'))).mode & 0o777, 0o600)
 })
 
 test('the capability that lets it read is never there for anybody else, and is gone afterwards', async (t) => {
@@ -78,7 +78,7 @@ test('a tenant without rows has empty files; one without a gate is refused', asy
     tables.map(({ rows }) => rows),
     [0, 0],
   )
-  assert.equal(await read('notes.ndjson'), '')
+  assert.equal(await read('notes.jsonl'), '')
   const unknown = { ...nobody, id: '00000000-0000-7000-8000-00000000dead' as Tenant['id'] }
   await assert.rejects(exporter.export(unknown, { to: directory }), { code: 'PW002' })
 })
