@@ -31,6 +31,8 @@ import { PostgresOperationJournal } from './postgres/operation-journal.ts'
 import { OwnedServers } from './postgres/owned-servers.ts'
 import { placementMigrations } from './postgres/placements/placement-migrations.ts'
 import { createPlacements, type Placements } from './postgres/placements/placements.ts'
+import { Exports, Imports } from './postgres/portability/portability.ts'
+import type { LendMigrator } from './postgres/portability/tenant-rows-source.ts'
 import { Rollout, type RolloutOptions } from './postgres/rollout/rollout.ts'
 import { seedRunner } from './postgres/seed-runner.ts'
 import { Servers } from './postgres/servers.ts'
@@ -78,6 +80,8 @@ interface Parts {
   readonly auditTrail: AuditTrail
   readonly migrations: MigrationSet
   readonly rollout: Rollout
+  readonly exports: Exports
+  readonly imports: Imports
   readonly connections: FleetConnections
   readonly secrets: SecretStore
   readonly reader: ControlPool
@@ -96,6 +100,10 @@ export class Fleet {
   readonly migrations: MigrationSet
   /** Brings every place of the fleet to the newest migration. */
   readonly rollout: Rollout
+  /** A tenant's rows in files that others can read. */
+  readonly exports: Exports
+  /** Rows from files into a tenant. */
+  readonly imports: Imports
   readonly connections: FleetConnections
   /** The gatekeeper's connections to the catalog. */
   readonly reader: ControlPool
@@ -114,6 +122,8 @@ export class Fleet {
     this.auditTrail = parts.auditTrail
     this.migrations = parts.migrations
     this.rollout = parts.rollout
+    this.exports = parts.exports
+    this.imports = parts.imports
     this.connections = parts.connections
     this.reader = parts.reader
     this.secrets = parts.secrets
@@ -204,6 +214,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       },
     },
   })
+  const asMigrator: LendMigrator = (database, fn) => connections.asMigrator(database, fn)
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
   const catalog = new PlannedCatalog(new PostgresCatalog({ reader, writer }), plans)
   const tenants = new Operations({
@@ -223,7 +234,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       ...(options.cache === undefined ? [] : [cachePurgeStore(options.cache)]),
       ...(options.stores ?? []),
     ],
-    exporter: new DirectoryTenantExporter({ asMigrator: (database, fn) => connections.asMigrator(database, fn) }),
+    exporter: new DirectoryTenantExporter({ asMigrator }),
     journal: new PostgresOperationJournal({ reader, writer }),
     auditTrail,
     leaseMs: options.leaseMs,
@@ -239,6 +250,8 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     auditTrail,
     migrations,
     rollout,
+    exports: new Exports({ catalog, asMigrator }),
+    imports: new Imports({ catalog, asMigrator }),
     connections,
     secrets,
     reader,

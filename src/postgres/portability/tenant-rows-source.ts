@@ -4,6 +4,7 @@ import type { PlacedTenant } from '../../core/placement-adapter.ts'
 import type { TenantRows } from '../../portability/export-tenant.ts'
 import type { PortableColumn, RowTexts } from '../../portability/portable-table.ts'
 import type { ControlConnection, ControlPool } from '../control-pool.ts'
+import { mayHoldRowsOf } from '../placements/tenant-tables.ts'
 import { quoted } from '../table-shape.ts'
 import { type PlacedTable, placedTables } from './placed-tables.ts'
 
@@ -39,7 +40,8 @@ export async function withTenantRows<T>(tenant: PlacedTenant, options: ReadOptio
         const [moment] = await connection.query<{ takenAt: Date; snapshot: string }>(
           `select transaction_timestamp() as "takenAt", pg_current_snapshot()::text as snapshot`,
         )
-        const tables = await placedTables(connection, schema)
+        // Of tables that know tenants by a key which this one does not have, none holds a row of it.
+        const tables = (await placedTables(connection, schema)).filter(mayHoldRowsOf(tenant.keys))
         const { takenAt, snapshot } = moment!
         const rows = (table: { readonly name: string }): AsyncGenerator<readonly RowTexts[]> =>
           rowsOf(connection, tables.find(({ name }) => name === table.name)!, options.batchRows)
