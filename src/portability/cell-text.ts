@@ -18,10 +18,13 @@ export function cellText(column: PortableColumn | undefined, value: unknown): st
   if (column?.kind === 'array') {
     return Array.isArray(value) ? JSON.stringify(value) : { problem: `${column.name} is not a list.` }
   }
-  if (typeof value === 'string') return value
+  // Half of a pair would be sent as another character, and nobody would know.
+  if (typeof value === 'string')
+    return value.isWellFormed() ? value : { problem: `${column?.name ?? 'A column'} has half of a surrogate pair.` }
   if (typeof value === 'boolean') return String(value)
   const number = numberText(value)
   if (number !== undefined) return number
+  if (column?.type === 'json') return JSON.stringify(value)
   return {
     problem: `${column?.name ?? 'A column'} is ${Array.isArray(value) ? 'a list' : 'an object'}, and the column is ${column?.type ?? 'unknown'}.`,
   }

@@ -26,14 +26,12 @@ function writerOf(kind: ColumnKind): (text: string) => string {
   switch (kind) {
     case 'boolean':
     case 'integer':
+    case 'json':
+    case 'array':
       return (text) => text
     case 'float':
       // JSON has neither NaN nor infinity.
       return (text) => (/^[-0-9]/.test(text) && !text.endsWith('y') ? text : JSON.stringify(text))
-    case 'json':
-    case 'array':
-      // A json column keeps its line breaks, and those stand only between tokens.
-      return (text) => (/[\r\n]/.test(text) ? text.replace(/[\r\n]/g, ' ') : text)
     default:
       return JSON.stringify
   }

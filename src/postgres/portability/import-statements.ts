@@ -87,7 +87,7 @@ function refusalOf(row: ImportRow, { message, code, detail, constraint, column }
 function insertText(table: PlacedTable, columns: readonly PortableColumn[], mode: ImportMode): string {
   const names = [table.tenantColumn, ...columns.map(({ name }) => name)].map(quoted)
   return `insert into ${table.sqlName} as t (${names.join(', ')})${table.hasIdentity ? ' overriding system value' : ''}
-    select ${[`$1::${table.tenantType}`, ...columns.map((column, i) => valueOf(table, column, i))].join(', ')}
+    select ${[`$1::${table.tenantType}`, ...columns.map((column, i) => typedText(table, column, i))].join(', ')}
       from ${sent(columns)}
      order by u.n${mode === 'upsert' ? onConflict(table, columns) : ''}`
 }
@@ -104,7 +104,7 @@ function onConflict(table: PlacedTable, columns: readonly PortableColumn[]): str
 function updateText(table: PlacedTable, columns: readonly PortableColumn[], late: readonly string[]): string {
   const value = (name: string): string => {
     const at = columns.findIndex((column) => column.name === name)
-    return valueOf(table, columns[at]!, at)
+    return typedText(table, columns[at]!, at)
   }
   return `update ${table.sqlName} as t
        set ${late.map((name) => `${quoted(name)} = ${value(name)}`).join(', ')}
@@ -118,7 +118,7 @@ function sent(columns: readonly PortableColumn[]): string {
   return `unnest(${lists.join(', ')}) as u (${['n', ...columns.map((_, i) => `c${i}`)].join(', ')})`
 }
 
-function valueOf(table: PlacedTable, { name, kind }: PortableColumn, i: number): string {
+function typedText(table: PlacedTable, { name, kind }: PortableColumn, i: number): string {
   if (kind === 'bytes') return `decode(u.c${i}, 'base64')`
   return kind === 'text' && table.casts.get(name) === 'text' ? `u.c${i}` : `u.c${i}::${table.casts.get(name)}`
 }

@@ -161,7 +161,8 @@ const kinds: Readonly<Record<string, ColumnKind>> = {
   timestamptz: 'timestamptz',
   interval: 'interval',
   bytea: 'bytes',
-  json: 'json',
+  // A json column (not jsonb) keeps its spaces and keys that are there twice: it is text that PostgreSQL has checked.
+  json: 'other',
   jsonb: 'json',
 }
 
