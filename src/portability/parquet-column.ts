@@ -109,7 +109,7 @@ function scaled(value: bigint, scale: number): string {
 
 /** Days since 1970, in the calendar that PostgreSQL uses (the Gregorian, also before it was). Undefined for infinity. */
 function dayOf(text: string): number | undefined {
-  const [, year, month, day, era] = /^(\d{4,})-(\d\d)-(\d\d)(?:[T ].*?)?( BC)?$/.exec(text) ?? []
+  const [, year, month, day, era] = /^(\d{4,})-(\d\d)-(\d\d)(?:[T ]\d.*?)?( BC)?$/.exec(text) ?? []
   if (year === undefined) return undefined
   const time = new Date(0).setUTCFullYear(era === undefined ? Number(year) : 1 - Number(year), Number(month) - 1, Number(day))
   return Number.isNaN(time) ? undefined : time / dayMs

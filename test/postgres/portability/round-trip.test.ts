@@ -1,87 +1,50 @@
 // A tenant's rows out of one placement and into another: the same rows, and nobody else's, in every format.
 
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { isolations } from '../../../src/core/placement.ts'
 import type { PlacedTenant } from '../../../src/core/placement-adapter.ts'
 import { exportFormats } from '../../../src/portability/portable-table.ts'
-import { Exports, Imports } from '../../../src/postgres/portability/portability.ts'
-import { type Fleet, fleet } from '../../support/fleet.ts'
-import { plainMigrations } from '../../support/plain-migrations.ts'
-import { portableRows, portableTables } from '../../support/portable-tables.ts'
-
-const names = ['countries', 'events', 'members', 'passports', 'people', 'tasks', 'teams'] as const
-const own = names.filter((name) => name !== 'countries')
+import { type PortabilityStage, portabilityStage, tenantTables } from '../../support/portability-stage.ts'
 
 describe('a tenant’s rows', () => {
-  let made: Fleet
-  let directory: string
-  let exports: Exports
-  let imports: Imports
+  let stage: PortabilityStage
 
   before(async () => {
-    made = await fleet(plainMigrations(portableTables))
-    directory = await mkdtemp(join(tmpdir(), 'partywall-round-trip-'))
-    const parts = {
-      catalog: made.tenants as never,
-      asMigrator: made.connections.asMigrator.bind(made.connections),
-    }
-    exports = new Exports(parts)
-    imports = new Imports(parts)
+    stage = await portabilityStage()
   })
-  after(async () => {
-    await rm(directory, { recursive: true })
-    await made.strike()
-  })
+  after(() => stage.strike())
 
-  const filled = async (tenant: PlacedTenant, of: string): Promise<PlacedTenant> => {
-    await made.as(tenant, async (connection) => {
-      for (const text of portableRows(of)) await connection.query(text)
-    })
-    return tenant
-  }
-
-  /** All rows of a tenant but for whose they are, as a superuser sees them: text by text. */
-  const rowsOf = async (tenant: PlacedTenant): Promise<Record<string, readonly string[]>> => {
-    const found: Record<string, readonly string[]> = {}
-    for (const name of own) {
-      const rows = await made.alice<{ row: string }>(
-        tenant.placement,
-        `select replace(t::text, $1, 'tenant') as row from ${tenant.placement.schema}.${name} as t where t.tenant_id = $1::uuid order by 1`,
-        [tenant.id],
-      )
-      found[name] = rows.map(({ row }) => row)
-    }
-    return found
+  /** Parquet has neither infinity nor a NaN for these types. */
+  const finite = async ({ id, placement }: PlacedTenant): Promise<void> => {
+    await stage.fleet.alice(
+      placement,
+      `update ${placement.schema}.people set seen_at = '2026-01-01', exact = 1 where tenant_id = $1 and seen_at = 'infinity'`,
+      [id],
+    )
   }
 
   for (const [index, isolation] of isolations.entries()) {
     const target = isolations[(index + 1) % isolations.length]!
-    test(`from ${isolation} to ${target}, in every format, are equal; neighbours on both sides keep theirs, and are in no file`, async () => {
-      const source = await filled(await made.tenant(isolation), 'ours')
-      const beside = await filled(await made.tenant(isolation), 'theirs')
+    test(`from ${isolation} to ${target} are equal in every format; neighbours on both sides keep theirs, and are in no file`, async () => {
+      const { fleet, exports, imports, fill, rowsOf, path } = stage
+      const source = await fill(await fleet.tenant(isolation), 'ours')
+      const beside = await fill(await fleet.tenant(isolation), 'theirs')
       const expected = await rowsOf(source)
-      assert.ok(own.every((name) => expected[name]!.length > 0))
+      assert.ok(tenantTables.every((name) => expected[name]!.length > 0))
       for (const format of exportFormats) {
-        const to = join(directory, `${isolation}-${format}`)
-        // Parquet has neither infinity nor NaN for these types.
-        if (format === 'parquet')
-          await made.alice(
-            source.placement,
-            `update ${source.placement.schema}.people set seen_at = '2026-01-01', exact = 1, born = null where tenant_id = $1 and seen_at = 'infinity'`,
-            [source.id],
-          )
+        if (format === 'parquet') await finite(source)
+        const to = path(`${isolation}-${format}`)
         const written = await exports.export(source.id, { to, format, compress: format === 'jsonl' })
         assert.deepEqual(
           written.tables.map(({ table, rows }) => [table, rows]),
-          own.map((name) => [name, expected[name]!.length]),
+          tenantTables.map((name) => [name, expected[name]!.length]),
         )
         for (const file of await readdir(to)) assert.ok(!(await readFile(join(to, file))).includes('theirs'), file)
-        const copy = await made.tenant(target)
-        const neighbour = await filled(await made.tenant(target), 'neighbour')
+        const copy = await fleet.tenant(target)
+        const neighbour = await fill(await fleet.tenant(target), 'neighbour')
         const before = [await rowsOf(neighbour), await rowsOf(beside)]
         const report = await imports.import(copy.id, { from: to })
         assert.deepEqual([report.outcome, report.refused, report.written], ['done', 0, written.rows])
@@ -93,4 +56,60 @@ describe('a tenant’s rows', () => {
       }
     })
   }
+
+  test('are described by a Data Package, and only their owner on this machine may read them', async () => {
+    const { fleet, exports, fill, path } = stage
+    const to = path('described')
+    await exports.export((await fill(await fleet.tenant('pooled'), 'ours')).id, { to, format: 'csv', tables: ['people', 'tasks'] })
+    const descriptor = JSON.parse(await readFile(join(to, 'datapackage.json'), 'utf8'))
+    assert.deepEqual(
+      descriptor.resources.map(({ name, path: file }: { name: string; path: string }) => [name, file]),
+      [
+        ['people', 'people.csv'],
+        ['tasks', 'tasks.csv'],
+      ],
+    )
+    const [people, tasks] = descriptor.resources
+    const field = (name: string) => people.schema.fields.find((each: { name: string }) => each.name === name)
+    assert.equal(field('tenant_id'), undefined)
+    assert.equal(field('shout'), undefined)
+    assert.deepEqual(field('mood'), {
+      name: 'mood',
+      type: 'string',
+      'postgresql:type': 'mood',
+      constraints: { required: true, enum: ['calm', 'cross'] },
+    })
+    assert.deepEqual(field('name').constraints, { required: true, maxLength: 60 })
+    assert.deepEqual(people.schema.primaryKey, ['id'])
+    assert.deepEqual(tasks.schema.foreignKeys, [
+      { fields: ['person_id'], reference: { resource: 'people', fields: ['id'] } },
+      { fields: ['parent_id'], reference: { resource: 'tasks', fields: ['id'] } },
+    ])
+    for (const file of await readdir(to)) assert.equal((await stat(join(to, file))).mode & 0o777, 0o600, file)
+  })
+
+  test('are as they were at one moment, whatever is written meanwhile', async () => {
+    const { fleet, exports, fill, path, refusals } = stage
+    const source = await fill(await fleet.tenant('pooled'), 'ours')
+    const to = path('moment')
+    let writing: Promise<unknown> | undefined
+    await exports.export(source.id, {
+      to,
+      onProgress: () => {
+        // After the first table, and before those that refer to each other, all rows go.
+        writing ??= fleet.as(source, async (connection) => {
+          await connection.query('update tasks set parent_id = null')
+          await connection.query('delete from tasks')
+          await connection.query(`update people set name = 'changed ' || id`)
+        })
+      },
+    })
+    await writing
+    const tasks = (await readFile(join(to, 'tasks.jsonl'), 'utf8')).trim().split('\n')
+    assert.equal(tasks.length, 33)
+    assert.doesNotMatch(await readFile(join(to, 'people.jsonl'), 'utf8'), /changed/)
+    const copy = await fleet.tenant('pooled')
+    const report = await stage.imports.import(copy.id, { from: to, mapIds: true })
+    assert.deepEqual([report.outcome, await refusals(to)], ['done', []])
+  })
 })
