@@ -5,28 +5,18 @@ import type { ExportOptions, TenantExport, TenantExporter } from '../operations/
 import { exportTenant } from '../portability/export-tenant.ts'
 import { type LendMigrator, withTenantRows } from './portability/tenant-rows-source.ts'
 
-export interface TenantExportOptions {
-  readonly asMigrator: LendMigrator
-  /** Rows that are in memory at a time, at most. Default 2,000. */
-  readonly batchRows?: number | undefined
-}
-
-/** Rows that are in memory at a time, unless the caller says otherwise. */
-export const exportBatchRowsDefault = 2_000
-
 /** Exports to a directory: `to` is its path. */
 export class DirectoryTenantExporter implements TenantExporter {
-  readonly #options: TenantExportOptions
+  readonly #asMigrator: LendMigrator
 
-  constructor(options: TenantExportOptions) {
-    this.#options = options
+  constructor({ asMigrator }: { readonly asMigrator: LendMigrator }) {
+    this.#asMigrator = asMigrator
   }
 
   async export(tenant: PlacedTenant, { to, signal, onProgress }: ExportOptions): Promise<TenantExport> {
-    const { asMigrator, batchRows = exportBatchRowsDefault } = this.#options
     return await withTenantRows(
       tenant,
-      { asMigrator, batchRows },
+      { asMigrator: this.#asMigrator, signal },
       async (rows) =>
         await exportTenant(rows, {
           to,

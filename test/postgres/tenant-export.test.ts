@@ -10,13 +10,13 @@ import { ControlPool } from '../../src/postgres/control-pool.ts'
 import { DirectoryTenantExporter } from '../../src/postgres/tenant-export.ts'
 import { rowsPerTenant, stage } from '../support/cast.ts'
 
-async function exported(t: TestContext, batchRows?: number) {
+async function exported(t: TestContext) {
   const cast = await stage(t)
   const migrator = new ControlPool({ connectionString: cast.database.urls.migrator, applicationName: 'test-export' })
   t.after(() => migrator.close())
   const directory = await mkdtemp(join(tmpdir(), 'partywall-export-'))
   t.after(() => rm(directory, { recursive: true }))
-  const exporter = new DirectoryTenantExporter({ asMigrator: async (_database, fn) => await fn(migrator), batchRows })
+  const exporter = new DirectoryTenantExporter({ asMigrator: async (_database, fn) => await fn(migrator) })
   return { ...cast, migrator, directory, exporter, read: async (file: string) => await readFile(join(directory, file), 'utf8') }
 }
 
@@ -27,7 +27,7 @@ const lines = (text: string) =>
     .map((line) => JSON.parse(line) as { tenant_id: string; title: string })
 
 test('an export has all of one tenant’s rows and none of another’s, also when its gate is closed', async (t) => {
-  const { exporter, directory, read, bob, dave, carol, alice } = await exported(t, 2)
+  const { exporter, directory, read, bob, dave, carol, alice } = await exported(t)
   for (const tenant of [bob, dave]) {
     const { tables, manifest, sha256 } = await exporter.export(tenant, { to: directory })
     assert.deepEqual(
@@ -80,7 +80,7 @@ test('a tenant without rows has empty files; one without a gate is refused', asy
   )
   assert.equal(await read('notes.jsonl'), '')
   const unknown = { ...nobody, id: '00000000-0000-7000-8000-00000000dead' as Tenant['id'] }
-  await assert.rejects(exporter.export(unknown, { to: directory }), { code: 'PW002' })
+  await assert.rejects(exporter.export(unknown, { to: directory }), { code: 'PW_CAPABILITY_REFUSED' })
 })
 
 test('an export that is cancelled leaves no file that looks complete', async (t) => {

@@ -6,7 +6,6 @@ import { parseTenantRef, type Tenant, type TenantRef } from '../../core/tenant.t
 import { TenantNotFoundError, TenantOffboardingError, TenantOnboardingError } from '../../errors.ts'
 import { exportTenant, type WriteExportOptions, type WrittenExport } from '../../portability/export-tenant.ts'
 import { type ImportOptions, type ImportReport, importTenant } from '../../portability/import-tenant.ts'
-import { exportBatchRowsDefault } from '../tenant-export.ts'
 import { PostgresImport } from './postgres-import.ts'
 import { type LendMigrator, withTenantRows } from './tenant-rows-source.ts'
 
@@ -35,10 +34,9 @@ export class Exports {
    */
   async export(ref: TenantRef, options: WriteExportOptions): Promise<WrittenExport> {
     const tenant = await found(this.#parts, ref)
-    const { asMigrator } = this.#parts
     return await withTenantRows(
       placed(tenant),
-      { asMigrator, batchRows: exportBatchRowsDefault },
+      { asMigrator: this.#parts.asMigrator, signal: options.signal },
       async (rows) => await exportTenant(rows, options),
     )
   }
