@@ -10,6 +10,7 @@ import {
   type ImportSession,
   type ImportTarget,
   type ImportTold,
+  noProgress,
   nothingYet,
   type RowRefusal,
   type SavedImport,
@@ -39,7 +40,6 @@ interface Pass {
 
 /** Characters of a batch, at most (one row more): what is sent in one statement. */
 const batchLengthMax = 4 * 1024 * 1024
-const nothing: ImportProgress = { pass: 0, rows: 0, refusedBytes: 0, tables: {} }
 
 /**
  * @param saved where to go on.
@@ -50,7 +50,7 @@ export async function runPasses(run: ImportRun, saved: SavedImport | undefined, 
     ...run.plan.map((planned) => ({ kind: 'write' as const, planned })),
     ...run.plan.filter(({ late }) => late.length > 0).map((planned) => ({ kind: 'link' as const, planned })),
   ]
-  let progress = saved?.progress ?? nothing
+  let progress = saved?.progress ?? noProgress
   let turn = saved?.turn ?? 0
   const commit = async (next: ImportProgress, work: (session: ImportSession) => Promise<ImportProgress>): Promise<void> => {
     if (session !== undefined) {
@@ -58,10 +58,11 @@ export async function runPasses(run: ImportRun, saved: SavedImport | undefined, 
       return
     }
     const attempt = async (own: ImportSession): Promise<ImportProgress> => {
+      await own.claim(turn)
       // What an attempt before this one wrote to the file was not committed.
       if (run.refusals.bytes !== next.refusedBytes) await run.refusals.cutTo(next.refusedBytes)
       const done = await work(own)
-      await own.save(done, turn, done.pass === passes.length)
+      await own.save(done, done.pass === passes.length)
       await run.refusals.sync()
       return done
     }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { v7 } from 'uuid'
 import { InvalidInputError } from '../errors.ts'
 import { writeExportFile } from './export-file.ts'
-import type { ImportMode, ImportTarget, SavedImport } from './import-target.ts'
+import { type ImportMode, type ImportTarget, noProgress, type SavedImport } from './import-target.ts'
 
 export const importFile = 'import.json'
 
@@ -56,12 +56,11 @@ export async function beginImport(directory: string, terms: ImportTerms, target:
 
 async function newImport(path: string, terms: ImportTerms, target: ImportTarget): Promise<BegunImport> {
   const importId = v7()
-  const progress = { pass: 0, rows: 0, refusedBytes: 0, tables: {} }
   // The database knows of it first: a file without it then means that this is another database.
-  if (!terms.isAtomic) await target.transaction(importId, async (session) => await session.save(progress, 0, false))
+  if (!terms.isAtomic) await target.transaction(importId, async (session) => await session.claim(0))
   const state: ImportState = { importId, ...terms }
   await writeExportFile(path, [Buffer.from(`${JSON.stringify(state, null, 2)}\n`)])
-  return { importId, saved: terms.isAtomic ? undefined : { turn: 1, progress, isDone: false } }
+  return { importId, saved: terms.isAtomic ? undefined : { turn: 1, progress: noProgress, isDone: false } }
 }
 
 async function readState(path: string): Promise<ImportState | undefined> {

@@ -59,12 +59,17 @@ export interface ImportSession {
   /** Writes the late columns of rows that are there. */
   link(batch: WriteBatch): Promise<readonly RowRefusal[]>
   /**
-   * Keeps how far the import is, in this transaction.
+   * Makes this import this transaction's alone, before anything else. With turn 0 it is a new one.
    *
-   * @throws {OperationInProgressError} when another process has kept something since `turn`.
+   * @throws {OperationInProgressError} when another process is at it, or has kept something since `turn`.
    */
-  save(progress: ImportProgress, turn: number, isDone: boolean): Promise<void>
+  claim(turn: number): Promise<void>
+  /** Keeps how far the import is, in this transaction. The turn after it is one more. */
+  save(progress: ImportProgress, isDone: boolean): Promise<void>
 }
+
+/** Of an import that has done nothing yet. */
+export const noProgress: ImportProgress = Object.freeze({ pass: 0, rows: 0, refusedBytes: 0, tables: {} })
 
 /** What is known of an import in the tenant's database. */
 export interface SavedImport {

@@ -93,7 +93,7 @@ export async function importTenant(tenant: string, target: ImportTarget, options
     reportOf({ importId, tenant, outcome, wasDone, refusedFile: path }, plan, progress)
   if (saved?.isDone === true) return reported(saved.progress, 'done', true)
 
-  const refusals = await RefusalFile.open(path, saved?.progress.refusedBytes ?? 0)
+  const refusals = await RefusalFile.open(path)
   const { manifest } = read
   const run: ImportRun = {
     importId,
@@ -135,11 +135,13 @@ class Undone extends AbortedError {
 async function allOrNothing(run: ImportRun, { skipRefused, dryRun, reported }: Ending): Promise<ImportReport> {
   try {
     return await run.target.transaction(run.importId, async (session) => {
+      await session.claim(0)
+      await run.refusals.cutTo(0)
       const progress = await runPasses(run, undefined, session)
       const { refused, unlinked } = reported(progress, 'done')
       if (dryRun) throw new Undone(reported(progress, 'tried'))
       if (refused + unlinked > 0 && !skipRefused) throw new Undone(reported(progress, 'undone'))
-      await session.save(progress, 0, true)
+      await session.save(progress, true)
       await run.refusals.sync()
       return reported(progress, 'done')
     })

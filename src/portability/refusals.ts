@@ -1,5 +1,6 @@
 // Rows that were refused, each with the reason: a line of JSON for each, in a file that is as true as what is in the database.
 
+import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 
@@ -22,18 +23,18 @@ export interface Refusal {
 /** Appends to a file that may have to be cut back to where a transaction began. */
 export class RefusalFile {
   readonly #handle: FileHandle
-  #bytes = 0
+  #bytes: number
   #isSynced = true
 
-  private constructor(handle: FileHandle) {
+  private constructor(handle: FileHandle, bytes: number) {
     this.#handle = handle
+    this.#bytes = bytes
   }
 
-  /** @param bytes so many are kept; what stands behind them was written by a transaction that was not committed. */
-  static async open(path: string, bytes: number): Promise<RefusalFile> {
-    const file = new RefusalFile(await open(path, bytes === 0 ? 'w+' : 'r+', 0o600))
-    await file.cutTo(bytes)
-    return file
+  /** What is in it stays until whoever has claimed the import cuts it. */
+  static async open(path: string): Promise<RefusalFile> {
+    const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+    return new RefusalFile(handle, (await handle.stat()).size)
   }
 
   get bytes(): number {

@@ -6,7 +6,14 @@ import type { GateState, PlacedTenant } from '../../core/placement-adapter.ts'
 import { tenantKey } from '../../core/tenant-key.ts'
 import { OperationInProgressError, TenantMovingError, TenantReadOnlyError } from '../../errors.ts'
 import type { TargetTable } from '../../portability/import-plan.ts'
-import type { ImportMode, ImportProgress, ImportSession, ImportTarget, SavedImport } from '../../portability/import-target.ts'
+import {
+  type ImportMode,
+  type ImportProgress,
+  type ImportSession,
+  type ImportTarget,
+  noProgress,
+  type SavedImport,
+} from '../../portability/import-target.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import { sqlstateOf } from '../placements/placement-site.ts'
 import { quoted } from '../table-shape.ts'
@@ -81,7 +88,8 @@ export class PostgresImport implements ImportTarget {
     return {
       write: async (batch) => await writeRows(writing(batch.table), batch),
       link: async (batch) => await linkRows(writing(batch.table), batch),
-      save: async (progress, turn, isDone) => await save(connection, { tenantId: id, importId, progress, turn, isDone }),
+      claim: async (turn) => await claim(connection, { tenantId: id, importId }, turn),
+      save: async (progress, isDone) => await save(connection, { tenantId: id, importId }, { progress, isDone }),
     }
   }
 
@@ -148,33 +156,42 @@ async function assertWritable(connection: ControlConnection, { id }: PlacedTenan
   }
 }
 
-interface Saving {
+interface ImportKey {
   readonly tenantId: string
   readonly importId: string
-  readonly progress: ImportProgress
-  readonly turn: number
-  readonly isDone: boolean
 }
 
-async function save(connection: ControlConnection, { tenantId, importId, progress, turn, isDone }: Saving): Promise<void> {
-  const values = [tenantId, importId, JSON.stringify(progress), isDone]
-  const kept =
+async function claim(connection: ControlConnection, { tenantId, importId }: ImportKey, turn: number): Promise<void> {
+  const text =
     turn === 0
-      ? await connection.query(
-          `insert into partywall.imports (tenant_id, import_id, turn, progress, is_done)
-           values ($1, $2, 1, $3, $4)
-               on conflict on constraint imports_pkey do nothing
-           returning 1`,
-          values,
-        )
-      : await connection.query(
-          `update partywall.imports as i
-              set turn = i.turn + 1, progress = $3, is_done = $4, changed_at = clock_timestamp()
-            where i.tenant_id = $1 and i.import_id = $2 and i.turn = $5
-           returning 1`,
-          [...values, turn],
-        )
-  if (kept.length === 0) throw new OperationInProgressError(`Another process goes on with import ${importId}. What it wrote stays.`)
+      ? `insert into partywall.imports (tenant_id, import_id, turn, progress)
+         values ($1, $2, 1, $3)
+             on conflict on constraint imports_pkey do nothing
+         returning 1`
+      : 'select 1 from partywall.imports as i where i.tenant_id = $1 and i.import_id = $2 and i.turn = $3 for update'
+  const claimed = await connection
+    .query(text, [tenantId, importId, turn === 0 ? JSON.stringify(noProgress) : turn])
+    .catch((error: unknown) => {
+      throw sqlstateOf(error) === '55P03' ? inProgress(importId, error) : error
+    })
+  if (claimed.length === 0) throw inProgress(importId)
+}
+
+function inProgress(importId: string, cause?: unknown): OperationInProgressError {
+  return new OperationInProgressError(`Another process goes on with import ${importId}. What it has written stays.`, { cause })
+}
+
+async function save(
+  connection: ControlConnection,
+  { tenantId, importId }: ImportKey,
+  { progress, isDone }: { readonly progress: ImportProgress; readonly isDone: boolean },
+): Promise<void> {
+  await connection.query(
+    `update partywall.imports as i
+        set turn = i.turn + 1, progress = $3, is_done = $4, changed_at = clock_timestamp()
+      where i.tenant_id = $1 and i.import_id = $2`,
+    [tenantId, importId, JSON.stringify(progress), isDone],
+  )
   if (!isDone) return
   await connection.query(
     `delete from partywall.imports as i
