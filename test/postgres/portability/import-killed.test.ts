@@ -67,7 +67,7 @@ describe('an import that is killed', () => {
       let report: ImportReport | undefined
       let kills = 0
       for (let turn = 0; report === undefined; turn++) {
-        report = await run({ ...task, diesAt: 3 + ((turn * 7) % 31), hasRun: turn % 2 === 1 })
+        report = await run({ ...task, diesAt: 3 + ((turn * 7) % 31) + turn, hasRun: turn % 2 === 1 })
         if (report === undefined) kills += 1
         assert.ok(turn < 200)
       }
