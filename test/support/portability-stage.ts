@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { MemoryAuditTrail } from '../../src/core/memory-audit-trail.ts'
 import type { PlacedTenant } from '../../src/core/placement-adapter.ts'
 import { PlannedCatalog } from '../../src/core/planned-catalog.ts'
 import { Plans } from '../../src/core/plans.ts'
@@ -37,6 +38,7 @@ export async function portabilityStage(): Promise<PortabilityStage> {
   const parts = {
     catalog: new PlannedCatalog(made.tenants, new Plans()),
     asMigrator: made.connections.asMigrator.bind(made.connections),
+    auditTrail: new MemoryAuditTrail(),
   }
   const path = (name: string): string => join(directory, name)
   return {

@@ -101,7 +101,7 @@ export class PostgresImport implements ImportTarget {
       async (control) =>
         await control.transaction(async (connection) => {
           await connection.query(`set local lock_timeout = ${lockTimeoutMs}; set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'`)
-          await connection.query(`select set_config('search_path', $1, true)`, [`${quoted(placement.schema)}, pg_temp`])
+          await connection.query(`set local search_path = ${quoted(placement.schema)}, pg_temp`)
           // A constraint that is checked at the commit could not say which row it is that breaks it.
           await connection.query('set constraints all immediate')
           const [acting] = await connection.query<{ isMade: boolean }>('select partywall.act_for($1, $2, $3) as "isMade"', [
@@ -128,7 +128,7 @@ export class PostgresImport implements ImportTarget {
       database,
       async (control) =>
         await control.transaction(async (connection) => {
-          await connection.query(`select set_config('search_path', $1, true)`, [`${quoted(schema)}, pg_temp`])
+          await connection.query(`set local search_path = ${quoted(schema)}, pg_temp`)
           return await placedTables(connection, schema)
         }),
     )

@@ -23,9 +23,7 @@ export async function withTenantRows<T>(
   // One connection: a reader of files has one disk to write to, and the neighbours want theirs.
   return await openTenantSnapshot({ asMigrator }, tenant, { connections: 1, signal }, async (snapshot) => {
     const tables = await snapshot.read(async (connection) => {
-      await connection.query(`select set_config('search_path', $1, true), set_config('intervalstyle', 'iso_8601', true)`, [
-        `${quoted(tenant.placement.schema)}, pg_temp`,
-      ])
+      await connection.query(`set local search_path = ${quoted(tenant.placement.schema)}, pg_temp; set local intervalstyle = 'iso_8601'`)
       // Of tables that know tenants by a key which this one does not have, none holds a row of it.
       return (await placedTables(connection, tenant.placement.schema)).filter(mayHoldRowsOf(tenant.keys))
     })
