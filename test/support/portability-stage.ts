@@ -32,8 +32,8 @@ export interface PortabilityStage {
 }
 
 /** Call it in `before`, and `strike()` in `after`. */
-export async function portabilityStage(): Promise<PortabilityStage> {
-  const made = await fleet(plainMigrations(portableTables))
+export async function portabilityStage(tables = portableTables): Promise<PortabilityStage> {
+  const made = await fleet(plainMigrations(tables))
   const directory = await mkdtemp(join(tmpdir(), 'partywall-portability-'))
   const parts = {
     catalog: new PlannedCatalog(made.tenants, new Plans()),

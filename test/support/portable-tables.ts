@@ -82,6 +82,24 @@ export const portableTables: readonly string[] = [
    select partywall.protect('events');`,
 ]
 
+/** Tables of an application that existed before: a tenant without such keys has nothing in them. */
+export const keyedTables: readonly string[] = [
+  `create table orders (
+     customer bigint not null default partywall.tenant_bigint(),
+     id uuid not null default partywall.uuidv7(),
+     label text not null,
+     constraint orders_pkey primary key (customer, id)
+   );
+   create table labels (
+     account text collate "C" not null default partywall.tenant_text(),
+     name text not null,
+     "odd ""name" text,
+     constraint labels_pkey primary key (account, name)
+   );
+   select partywall.protect('orders', 'customer');
+   select partywall.protect('labels', 'account');`,
+]
+
 /** Rows in all of them, as the application writes them: `of` stands in every text, so that a leak speaks. */
 export function portableRows(of: string): readonly string[] {
   return [

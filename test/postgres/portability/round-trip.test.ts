@@ -8,6 +8,7 @@ import { isolations } from '../../../src/core/placement.ts'
 import type { PlacedTenant } from '../../../src/core/placement-adapter.ts'
 import { exportFormats } from '../../../src/portability/portable-table.ts'
 import { type PortabilityStage, portabilityStage, tenantTables } from '../../support/portability-stage.ts'
+import { keyedTables } from '../../support/portable-tables.ts'
 
 describe('a tenant’s rows', () => {
   let stage: PortabilityStage
@@ -112,4 +113,51 @@ describe('a tenant’s rows', () => {
     const report = await stage.imports.import(copy.id, { from: to, mapIds: true })
     assert.deepEqual([report.outcome, await refusals(to)], ['done', []])
   })
+})
+
+test('a tenant’s rows are the same where tables know tenants by a number or a text, and no other’s with a key that is alike', async (t) => {
+  const keyed = await portabilityStage(keyedTables)
+  t.after(() => keyed.strike())
+  const { fleet, exports, imports, path, written, refusals } = keyed
+  const [bob, carol] = [
+    await fleet.tenant('pooled', { keys: { bigint: '9007199254740992', text: 'Acme' } }),
+    await fleet.tenant('pooled', { keys: { bigint: '9007199254740993', text: 'Acme ' } }),
+  ]
+  for (const [tenant, of] of [
+    [bob, 'bob'],
+    [carol, 'carol'],
+  ] as const) {
+    await fleet.as(tenant, async (connection) => {
+      await connection.query(`insert into orders (label) select '${of} ' || g from generate_series(1, 3) as g`)
+      await connection.query(`insert into labels (name, "odd ""name") values ('${of}', 'x')`)
+    })
+  }
+  const to = path('keys')
+  const { tables } = await exports.export(bob.id, { to, tables: ['labels', 'orders'] })
+  assert.deepEqual(
+    tables.map(({ table, rows }) => [table, rows]),
+    [
+      ['labels', 1],
+      ['orders', 3],
+    ],
+  )
+  assert.equal(await readFile(join(to, 'labels.jsonl'), 'utf8'), '{"name":"bob","odd \\"name":"x"}\n')
+  const copy = await fleet.tenant('database', { keys: { bigint: '7', text: 'copy' } })
+  assert.equal((await imports.import(copy.id, { from: to })).written, 4)
+  assert.deepEqual(await fleet.alice(copy.placement, 'select customer, count(*)::int as n from app.orders group by customer'), [
+    { customer: '7', n: 3 },
+  ])
+  // A tenant without such keys has nothing there, and takes nothing.
+  const plain = await fleet.tenant('pooled')
+  const all = await exports.export(plain.id, { to: path('no-keys') })
+  assert.ok(all.tables.every(({ table }) => table !== 'orders' && table !== 'labels'))
+  await assert.rejects(imports.import(plain.id, { from: to }), {
+    code: 'PW_INVALID_INPUT',
+    message: /no text key, by which labels knows tenants/,
+  })
+  const named = await written('named-keys', 'jsonl', {
+    labels: ['Acme', 'Acme ', 'acme'].map((account, i) => `${JSON.stringify({ account, name: `n${i}` })}\n`).join(''),
+  })
+  const report = await imports.import(bob.id, { from: named, skipRefused: true })
+  assert.deepEqual([report.written, (await refusals(named)).map(({ line }) => line)], [1, [2, 3]])
 })
