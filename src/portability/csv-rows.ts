@@ -131,27 +131,35 @@ function endOf(text: string, from: number, pattern: RegExp): number {
 }
 
 /**
- * The rows of a CSV file. Its first line names the columns.
+ * The rows of a CSV file, in pieces: what a chunk of it ends. Its first line names the columns.
  *
  * @throws {InvalidInputError} when there is no such line, it names a column twice, or the file is not UTF-8.
  */
-export async function* csvRows(chunks: AsyncIterable<Uint8Array>, lengthMax: number): AsyncGenerator<FileRow> {
+export async function* csvRows(chunks: AsyncIterable<Uint8Array>, lengthMax: number): AsyncGenerator<readonly FileRow[]> {
   let columns: readonly string[] | undefined
-  for await (const { line, fields, problem } of records(chunks, lengthMax)) {
-    if (columns === undefined) {
-      columns = header(fields, problem)
-      continue
+  for await (const piece of records(chunks, lengthMax)) {
+    const rows: FileRow[] = []
+    for (const record of piece) {
+      if (columns === undefined) columns = header(record)
+      else {
+        const row = rowOf(record, columns)
+        if (row !== undefined) rows.push(row)
+      }
     }
-    // An empty line is a row of a table with one column, and nothing in any other.
-    if (problem !== undefined) yield unreadable(line, problem)
-    else if (fields.length === columns.length) yield { line, columns, cells: fields }
-    else if (fields.length === 1 && fields[0] === null) continue
-    else yield unreadable(line, `It has ${fields.length} fields; the first line names ${columns.length} columns.`)
+    if (rows.length > 0) yield rows
   }
   if (columns === undefined) throw new InvalidInputError('The file has no line that names the columns.')
 }
 
-async function* records(chunks: AsyncIterable<Uint8Array>, lengthMax: number): AsyncGenerator<CsvRecord> {
+/** Undefined for an empty line, which is a row of a table with one column and nothing in any other. */
+function rowOf({ line, fields, problem }: CsvRecord, columns: readonly string[]): FileRow | undefined {
+  if (problem !== undefined) return unreadable(line, problem)
+  if (fields.length === columns.length) return { line, columns, cells: fields }
+  if (fields.length === 1 && fields[0] === null) return undefined
+  return unreadable(line, `It has ${fields.length} fields; the first line names ${columns.length} columns.`)
+}
+
+async function* records(chunks: AsyncIterable<Uint8Array>, lengthMax: number): AsyncGenerator<Iterable<CsvRecord>> {
   const splitter = new CsvSplitter(lengthMax)
   const decoder = new TextDecoder('utf-8', { fatal: true })
   const decoded = (chunk?: Uint8Array): string => {
@@ -161,12 +169,12 @@ async function* records(chunks: AsyncIterable<Uint8Array>, lengthMax: number): A
       throw new InvalidInputError('The file is not UTF-8.', { cause: error })
     }
   }
-  for await (const chunk of chunks) yield* splitter.push(decoded(chunk))
-  yield* splitter.push(decoded())
-  yield* splitter.end()
+  for await (const chunk of chunks) yield splitter.push(decoded(chunk))
+  yield splitter.push(decoded())
+  yield splitter.end()
 }
 
-function header(fields: readonly (string | null)[], problem: string | undefined): readonly string[] {
+function header({ fields, problem }: CsvRecord): readonly string[] {
   if (problem !== undefined) throw new InvalidInputError(`The line that names the columns cannot be read: ${problem}`)
   const columns = fields.map((name) => name ?? '')
   const twice = columns.find((name, i) => columns.indexOf(name) !== i)

@@ -7,6 +7,8 @@ import type { PlannedTable } from './import-plan.ts'
 import { mappedId } from './map-ids.ts'
 import type { PortableColumn, RowTexts } from './portable-table.ts'
 
+export type RowKey = Readonly<Record<string, string | null>>
+
 /** Rows of one table that name the same columns. */
 export interface RowShape {
   readonly columns: readonly PortableColumn[]
@@ -16,7 +18,8 @@ export interface RowShape {
 
 export interface ImportRow {
   readonly line: number
-  readonly key: Readonly<Record<string, string | null>>
+  /** Its primary key, as the file has it. */
+  readonly key: () => RowKey
   readonly shape: RowShape
   /** One for each of the shape's columns, as the database takes it. */
   readonly cells: RowTexts
@@ -24,7 +27,7 @@ export interface ImportRow {
 
 export interface BadRow {
   readonly line: number
-  readonly key: Readonly<Record<string, string | null>>
+  readonly key: () => RowKey
   readonly problem: string
 }
 
@@ -41,13 +44,14 @@ interface Reading extends RowShape {
 /** What makes rows of one table. Lists of columns are read once. */
 export function rowReader(planned: PlannedTable, ids: { readonly importId: string; readonly columns: ReadonlySet<string> } | undefined) {
   const readings = new WeakMap<readonly string[], Reading>()
-  const none: Readonly<Record<string, string | null>> = {}
+  const none = (): RowKey => ({})
   return (row: FileRow): ImportRow | BadRow => {
     const { line, columns, cells } = row
     if (row.problem !== undefined) return { line, key: none, problem: row.problem }
     const reading = readings.get(columns) ?? readingOf(planned, columns, ids?.columns ?? new Set())
     readings.set(columns, reading)
-    const key = Object.fromEntries(reading.keyAt.map(([name, at]) => [name, cells[at] ?? null]))
+    // Few rows are refused: the key is made for those alone.
+    const key = (): RowKey => Object.fromEntries(reading.keyAt.map(([name, at]) => [name, cells[at] ?? null]))
     const problem = reading.problem ?? tenantProblem(planned, reading.tenantAt, cells)
     if (problem !== undefined) return { line, key, problem }
     try {

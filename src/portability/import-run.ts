@@ -27,7 +27,7 @@ export interface ImportRun {
   readonly ids: ReadonlyMap<string, ReadonlySet<string>> | undefined
   readonly mode: ImportMode
   readonly batchRows: number
-  readonly rowsOf: (planned: PlannedTable) => AsyncGenerator<FileRow>
+  readonly rowsOf: (planned: PlannedTable) => AsyncGenerator<readonly FileRow[]>
   readonly rowsTotal: number
   readonly signal: AbortSignal | undefined
   readonly onProgress: ((told: ImportTold) => void) | undefined
@@ -127,7 +127,9 @@ async function writeRows(session: ImportSession, planned: PlannedTable, rows: re
   let good = 0
   for (const group of grouped(rows)) {
     if ('problem' in group[0]!) {
-      refusals.push(...(group as readonly BadRow[]).map(({ line, key, problem }) => refusal(planned, { line, key, reason: problem })))
+      refusals.push(
+        ...(group as readonly BadRow[]).map(({ line, key, problem }) => refusal(planned, { line, key: key(), reason: problem })),
+      )
       continue
     }
     const same = group as readonly ImportRow[]
@@ -178,7 +180,7 @@ function grouped(rows: readonly (ImportRow | BadRow)[]): readonly (readonly (Imp
 }
 
 function told(planned: PlannedTable, { row: { line, key }, ...why }: RowRefusal): Refusal {
-  return refusal(planned, { line, key, ...why })
+  return refusal(planned, { line, key: key(), ...why })
 }
 
 function refusal({ table, file }: PlannedTable, why: Omit<Refusal, 'table' | 'file'>): Refusal {
@@ -213,16 +215,21 @@ function tell(
   onProgress?.({ table: planned.table.name, rows: before + now.seen, rowsTotal, refused: now.refused })
 }
 
-async function* batches(rows: AsyncGenerator<FileRow>, { batchRows }: Pick<ImportRun, 'batchRows'>): AsyncGenerator<readonly FileRow[]> {
+async function* batches(
+  pieces: AsyncGenerator<readonly FileRow[]>,
+  { batchRows }: Pick<ImportRun, 'batchRows'>,
+): AsyncGenerator<readonly FileRow[]> {
   let batch: FileRow[] = []
   let length = 0
-  for await (const row of rows) {
-    batch.push(row)
-    for (const text of row.cells) length += text?.length ?? 0
-    if (batch.length < batchRows && length < batchLengthMax) continue
-    yield batch
-    batch = []
-    length = 0
+  for await (const rows of pieces) {
+    for (const row of rows) {
+      batch.push(row)
+      for (const text of row.cells) length += text?.length ?? 0
+      if (batch.length < batchRows && length < batchLengthMax) continue
+      yield batch
+      batch = []
+      length = 0
+    }
   }
   if (batch.length > 0) yield batch
 }

@@ -164,9 +164,10 @@ async function assertColumns(
       problems.push(`${file.file}: the tenant has no ${table.tenantType} key, by which ${table.name} knows tenants`)
     }
     if (manifest.format === 'jsonl') continue
-    for await (const row of openRows(join(from, file.file), table, { ...manifest, lineBytesMax })) {
-      if (row.problem !== undefined) continue
-      const problem = columnProblem(planned, row.columns)
+    for await (const rows of openRows(join(from, file.file), table, { ...manifest, lineBytesMax })) {
+      const good = rows.find(({ problem }) => problem === undefined)
+      if (good === undefined) continue
+      const problem = columnProblem(planned, good.columns)
       if (problem !== undefined) problems.push(`${file.file}: ${problem}`)
       break
     }

@@ -10,21 +10,24 @@ const lineFeed = 10
 /** Lists of columns that are remembered. Rows that are all different are only slower. */
 const shapesMax = 1_000
 
+/** Rows in pieces: what a chunk of the file ends. */
 export async function* jsonlRows(
   chunks: AsyncIterable<Uint8Array>,
   { columns }: Pick<PortableTable, 'columns'>,
   lineBytesMax: number,
-): AsyncGenerator<FileRow> {
-  const known = new Map(columns.map((column) => [column.name, column]))
-  const shapes = new Map<string, readonly string[]>()
-  const decoder = new TextDecoder('utf-8', { fatal: true })
-  for await (const { line, bytes } of lines(chunks, lineBytesMax)) {
-    if (bytes === undefined) {
-      yield unreadable(line, `The line is longer than ${lineBytesMax} bytes.`)
-      continue
+): AsyncGenerator<readonly FileRow[]> {
+  const reading: Reading = {
+    known: new Map(columns.map((column) => [column.name, column])),
+    shapes: new Map(),
+    decoder: new TextDecoder('utf-8', { fatal: true }),
+  }
+  for await (const piece of lines(chunks, lineBytesMax)) {
+    const rows: FileRow[] = []
+    for (const { line, bytes } of piece) {
+      const row = bytes === undefined ? unreadable(line, `The line is longer than ${lineBytesMax} bytes.`) : rowOf(line, bytes, reading)
+      if (row !== undefined) rows.push(row)
     }
-    const row = rowOf(line, bytes, { decoder, known, shapes })
-    if (row !== undefined) yield row
+    if (rows.length > 0) yield rows
   }
 }
 
@@ -69,28 +72,30 @@ interface Line {
   readonly bytes: Uint8Array | undefined
 }
 
-async function* lines(chunks: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Line> {
-  let pieces: Uint8Array[] = []
+async function* lines(chunks: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<readonly Line[]> {
+  let begun: Uint8Array[] = []
   let [length, line] = [0, 1]
   const add = (piece: Uint8Array): void => {
     length += piece.byteLength
-    if (length > bytesMax) pieces = []
-    else if (piece.byteLength > 0) pieces.push(piece)
+    if (length > bytesMax) begun = []
+    else if (piece.byteLength > 0) begun.push(piece)
   }
   const taken = (): Line => {
-    const bytes = length > bytesMax ? undefined : pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
-    pieces = []
+    const bytes = length > bytesMax ? undefined : begun.length === 1 ? begun[0]! : Buffer.concat(begun)
+    begun = []
     length = 0
     return { line: line++, bytes }
   }
   for await (const chunk of chunks) {
+    const whole: Line[] = []
     let from = 0
     for (let to = chunk.indexOf(lineFeed); to !== -1; to = chunk.indexOf(lineFeed, from)) {
       add(chunk.subarray(from, to))
-      yield taken()
+      whole.push(taken())
       from = to + 1
     }
     add(chunk.subarray(from))
+    yield whole
   }
-  if (length > 0) yield taken()
+  if (length > 0) yield [taken()]
 }

@@ -17,8 +17,8 @@ export interface OpenRowsOptions {
   readonly lineBytesMax?: number | undefined
 }
 
-/** Ends with the file; whoever stops before that closes it. */
-export function openRows(path: string, table: PortableTable, options: OpenRowsOptions): AsyncGenerator<FileRow> {
+/** Rows in pieces of bounded size. Ends with the file; whoever stops before that closes it. */
+export function openRows(path: string, table: PortableTable, options: OpenRowsOptions): AsyncGenerator<readonly FileRow[]> {
   const { format, guardFormulas, lineBytesMax = lineBytesMaxDefault } = options
   switch (format) {
     case 'jsonl':
@@ -47,10 +47,12 @@ async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function* withoutGuards(rows: AsyncIterable<FileRow>, { columns }: PortableTable): AsyncGenerator<FileRow> {
+async function* withoutGuards(pieces: AsyncIterable<readonly FileRow[]>, { columns }: PortableTable): AsyncGenerator<readonly FileRow[]> {
   const kinds = new Map(columns.map(({ name, kind }) => [name, kind]))
-  for await (const row of rows) {
-    const cells = row.cells.map((text, i) => (text === null ? null : unguarded(kinds.get(row.columns[i]!) ?? 'text', text)))
-    yield { ...row, cells }
+  for await (const rows of pieces) {
+    yield rows.map((row) => ({
+      ...row,
+      cells: row.cells.map((text, i) => (text === null ? null : unguarded(kinds.get(row.columns[i]!) ?? 'text', text))),
+    }))
   }
 }

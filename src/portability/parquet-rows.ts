@@ -10,11 +10,15 @@ import type { PortableTable } from './portable-table.ts'
 const groupBytesMax = 512 * 1024 * 1024
 
 /**
- * The rows of a Parquet file that an export of ours wrote, or one of the same types.
+ * The rows of a Parquet file, in its groups, that an export of ours wrote, or one of the same types.
  *
  * @throws {InvalidInputError} when it is no such file, a row group is too large, or a column has another type than ours would have.
  */
-export async function* parquetRows(path: string, table: Pick<PortableTable, 'columns'>, rowBytesMax: number): AsyncGenerator<FileRow> {
+export async function* parquetRows(
+  path: string,
+  table: Pick<PortableTable, 'columns'>,
+  rowBytesMax: number,
+): AsyncGenerator<readonly FileRow[]> {
   const file = await asyncBufferFromFile(path)
   const metadata = await readable(() => parquetMetadataAsync(file))
   const columns = metadata.schema.slice(1).map(({ name }) => name)
@@ -27,7 +31,8 @@ export async function* parquetRows(path: string, table: Pick<PortableTable, 'col
       throw new InvalidInputError(`A row group has ${group.total_byte_size} bytes, more than ${groupBytesMax}.`)
     const end = start + Number(group.num_rows)
     const rows = await readable(() => parquetReadObjects({ file, metadata: raw, rowStart: start, rowEnd: end, utf8: false, parsers }))
-    for (const [i, row] of rows.entries()) yield fileRow(row, { line: start + i + 1, columns, known, rowBytesMax })
+    const first = start + 1
+    yield rows.map((row, i) => fileRow(row, { line: first + i, columns, known, rowBytesMax }))
     start = end
   }
 }
