@@ -41,6 +41,8 @@ import { PostgresOperationJournal } from './postgres/operation-journal.ts'
 import { OwnedServers } from './postgres/owned-servers.ts'
 import { placementMigrations } from './postgres/placements/placement-migrations.ts'
 import { createPlacements, type Placements } from './postgres/placements/placements.ts'
+import { Exports, Imports } from './postgres/portability/portability.ts'
+import type { LendMigrator } from './postgres/portability/tenant-rows-source.ts'
 import { Rollout, type RolloutOptions } from './postgres/rollout/rollout.ts'
 import { seedRunner } from './postgres/seed-runner.ts'
 import { Servers } from './postgres/servers.ts'
@@ -94,6 +96,8 @@ interface Parts {
   readonly auditTrail: AuditTrail
   readonly migrations: MigrationSet
   readonly rollout: Rollout
+  readonly exports: Exports
+  readonly imports: Imports
   readonly connections: FleetConnections
   readonly secrets: SecretStore
   readonly reader: ControlPool
@@ -114,6 +118,10 @@ export class Fleet {
   readonly migrations: MigrationSet
   /** Brings every place of the fleet to the newest migration. */
   readonly rollout: Rollout
+  /** A tenant's rows in files that others can read. */
+  readonly exports: Exports
+  /** Rows from files into a tenant. */
+  readonly imports: Imports
   readonly connections: FleetConnections
   /** The gatekeeper's connections to the catalog. */
   readonly reader: ControlPool
@@ -135,6 +143,8 @@ export class Fleet {
     this.auditTrail = parts.auditTrail
     this.migrations = parts.migrations
     this.rollout = parts.rollout
+    this.exports = parts.exports
+    this.imports = parts.imports
     this.connections = parts.connections
     this.reader = parts.reader
     this.secrets = parts.secrets
@@ -239,6 +249,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       },
     },
   })
+  const asMigrator: LendMigrator = (database, fn) => connections.asMigrator(database, fn)
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
   const catalog = new PlannedCatalog(new PostgresCatalog({ reader, writer }), plans)
   const tenants = new Operations({
@@ -259,7 +270,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       ...(options.stores ?? []),
     ],
     copier: new PostgresTenantCopier({ connections, secrets, masks: options.masks }),
-    exporter: new DirectoryTenantExporter({ asMigrator: (database, fn) => connections.asMigrator(database, fn) }),
+    exporter: new DirectoryTenantExporter({ asMigrator }),
     journal: new PostgresOperationJournal({ reader, writer }),
     auditTrail,
     leaseMs: options.leaseMs,
@@ -307,6 +318,8 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     auditTrail,
     migrations,
     rollout,
+    exports: new Exports({ catalog, asMigrator, auditTrail }),
+    imports: new Imports({ catalog, asMigrator, auditTrail }),
     connections,
     secrets,
     reader,
