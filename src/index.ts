@@ -34,6 +34,8 @@ export type { CreateTenantInput, StatusChange, Tenants, UpdateTenantInput } from
 export {
   AbortedError,
   AdmissionTimeoutError,
+  BackupInvalidError,
+  BackupNotFoundError,
   BodyTooLargeError,
   BootRefusedError,
   CallbackRefusedError,
@@ -64,6 +66,7 @@ export {
   MoveRefusedError,
   MoveStateError,
   NoTenantError,
+  ObjectStoreError,
   OperationFailedError,
   OperationInProgressError,
   OperationNotCancellableError,
