@@ -4,6 +4,7 @@
 
 import type { Isolation } from '../core/placement.ts'
 import { type Json, parseTenantId, type TenantId, type TenantKeys } from '../core/tenant.ts'
+import type { TenantKeyType } from '../core/tenant-key.ts'
 import { BackupInvalidError } from '../errors.ts'
 import { type BackupKey, unwrap, wrap } from './backup-key.ts'
 
@@ -14,8 +15,11 @@ export const backupFormat = 1
 export interface BackedTable {
   /** Without its schema. */
   readonly name: string
-  /** Of the rows as they are stored, in their order: all but the tenant's own, and those that PostgreSQL computes. */
+  /** Of the rows as they are stored, in their order: all but those that PostgreSQL computes. */
   readonly columns: readonly string[]
+  /** The one of them that says whose a row is, and its type. */
+  readonly tenantColumn: string
+  readonly tenantType: TenantKeyType
   readonly rows: number
   /** Before compression. */
   readonly bytes: number

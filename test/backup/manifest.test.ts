@@ -26,7 +26,20 @@ function manifestOf(tenantId: TenantId, keyId: string): BackupManifest {
     compression: 'zstd',
     encryption: 'aes-256-gcm',
     keyId,
-    tables: [{ name: 'notes', columns: ['id', 'body'], rows: 3, bytes: 40, object: '0001', storedBytes: 90, sha256: 'aa', digest: 'd1' }],
+    tables: [
+      {
+        name: 'notes',
+        columns: ['tenant_id', 'id', 'body'],
+        tenantColumn: 'tenant_id',
+        tenantType: 'uuid',
+        rows: 3,
+        bytes: 40,
+        object: '0001',
+        storedBytes: 90,
+        sha256: 'aa',
+        digest: 'd1',
+      },
+    ],
     tenant: {
       slug: 'acme',
       name: 'Acme Ltd.',

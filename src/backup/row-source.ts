@@ -1,0 +1,72 @@
+// How backups reach a tenant's rows. A port; src/postgres/backup/ has the adapter. Rows are text as PostgreSQL's COPY writes it, a
+// line for each, the tenant's column among the others: whose rows they become is said where they are loaded.
+
+import type { PlacedTenant } from '../core/placement-adapter.ts'
+import type { TenantKeyType } from '../core/tenant-key.ts'
+import type { ByteStream } from './object-store.ts'
+
+/** A table's rows on their way: in which order its columns are, and the lines. */
+export interface RowStream {
+  /** Without its schema. */
+  readonly table: string
+  readonly columns: readonly string[]
+  /** The one of them that says whose a row is, and its type. */
+  readonly tenantColumn: string
+  readonly tenantType: TenantKeyType
+  /** May be asked for once. */
+  rows(signal?: AbortSignal): ByteStream
+}
+
+/** A table as one moment shows it. */
+export interface SnapshotTable extends RowStream {
+  /** As the server's statistics have it, for progress. */
+  readonly rowsEstimate: number
+  /** Of the same moment as the rows. Independent of their order, of the tenant's id and of where they are. */
+  digest(): Promise<TableDigest>
+}
+
+export interface TableDigest {
+  readonly table: string
+  readonly rows: number
+  readonly digest: string
+}
+
+/** All rows of one tenant, as of one moment. */
+export interface TenantSnapshot {
+  readonly at: Date
+  readonly lsn: string | undefined
+  readonly postgres: string
+  /** The newest migration there. */
+  readonly version: string | undefined
+  /** Those that others refer to first. Several may be read at a time. */
+  readonly tables: readonly SnapshotTable[]
+}
+
+export interface SnapshotOptions {
+  /** Tables that are read at a time, at most. */
+  readonly concurrency: number
+  readonly signal?: AbortSignal | undefined
+  /** Another server than the tenant's own, e.g. one on which a base backup was recovered: its URL, with the database. */
+  readonly from?: string | undefined
+}
+
+export interface LoadOptions {
+  readonly concurrency: number
+  readonly signal?: AbortSignal | undefined
+  readonly onRows?: ((progress: { readonly table: string; readonly bytes: number }) => void) | undefined
+}
+
+/** Reads and writes the rows of tenants in their placements. */
+export interface TenantRows {
+  /** The snapshot ends with `fn`. */
+  snapshot<T>(tenant: PlacedTenant, options: SnapshotOptions, fn: (snapshot: TenantSnapshot) => Promise<T>): Promise<T>
+  /**
+   * Loads rows into a tenant's tables, which hold none of the tenant's, with all constraints on.
+   *
+   * @throws {BackupInvalidError} when a table or a column is not there.
+   * @throws {ConstraintError} when the rows are not what the tables take.
+   */
+  load(tenant: PlacedTenant, tables: readonly RowStream[], options: LoadOptions): Promise<void>
+  /** Counts and digests of the tenant's rows as they are now. */
+  digests(tenant: PlacedTenant): Promise<readonly TableDigest[]>
+}
