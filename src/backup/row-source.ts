@@ -2,7 +2,7 @@
 // line for each, the tenant's column among the others: whose rows they become is said where they are loaded.
 
 import type { PlacedTenant } from '../core/placement-adapter.ts'
-import type { TenantKeyType } from '../core/tenant-key.ts'
+import type { KeyedTenant, TenantKeyType } from '../core/tenant-key.ts'
 import type { ByteStream } from './object-store.ts'
 
 /** A table's rows on their way: in which order its columns are, and the lines. */
@@ -51,9 +51,11 @@ export interface SnapshotOptions {
 }
 
 export interface LoadOptions {
-  readonly concurrency: number
+  /** Whose rows they were. A row of anybody else is refused. */
+  readonly of: KeyedTenant
   readonly signal?: AbortSignal | undefined
-  readonly onRows?: ((progress: { readonly table: string; readonly bytes: number }) => void) | undefined
+  /** A table's rows are there, and not yet committed. */
+  readonly onTable?: ((loaded: { readonly table: string; readonly rows: number }) => void) | undefined
 }
 
 /** Reads and writes the rows of tenants in their placements. */
@@ -61,10 +63,11 @@ export interface TenantRows {
   /** The snapshot ends with `fn`. */
   snapshot<T>(tenant: PlacedTenant, options: SnapshotOptions, fn: (snapshot: TenantSnapshot) => Promise<T>): Promise<T>
   /**
-   * Loads rows into a tenant's tables, which hold none of the tenant's, with all constraints on.
+   * Loads rows into a tenant's tables, with all constraints on, in one transaction: all of it is there, or nothing.
    *
-   * @throws {BackupInvalidError} when a table or a column is not there.
+   * @throws {ConfigurationError} when a table or a column is not there.
    * @throws {ConstraintError} when the rows are not what the tables take.
+   * @throws {WrongTenantError} when a row is not that tenant's whose rows they were.
    */
   load(tenant: PlacedTenant, tables: readonly RowStream[], options: LoadOptions): Promise<void>
   /** Counts and digests of the tenant's rows as they are now. */

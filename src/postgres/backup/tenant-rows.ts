@@ -1,0 +1,160 @@
+// The rows of tenants for backups: read from a snapshot behind the policies, loaded by a login of one transfer.
+
+import { randomUUID } from 'node:crypto'
+import type { ByteStream } from '../../backup/object-store.ts'
+import type { LoadOptions, RowStream, SnapshotOptions, TableDigest, TenantRows, TenantSnapshot } from '../../backup/row-source.ts'
+import type { PlacedTenant } from '../../core/placement-adapter.ts'
+import type { SecretStore } from '../../core/secret-store.ts'
+import { type KeyedTenant, tenantKey } from '../../core/tenant-key.ts'
+import { BackupInvalidError, ConfigurationError, WrongTenantError } from '../../errors.ts'
+import { ControlPool } from '../control-pool.ts'
+import { rewriteCopyText } from '../copy/copy-text.ts'
+import { loadTenant } from '../copy/tenant-load.ts'
+import { openTenantSnapshot, type TenantSnapshot as RowSnapshot } from '../copy/tenant-snapshot.ts'
+import { findDatabase } from '../database-address.ts'
+import type { FleetConnections } from '../fleet-connections.ts'
+import { readLedger } from '../migrations/ledger.ts'
+import { roles } from '../roles.ts'
+import { dropTransferLogin, ensureTransferLogin } from '../transfer-login.ts'
+
+export interface PostgresTenantRowsOptions {
+  readonly connections: FleetConnections
+  /** The gatekeeper's connections to the catalog. */
+  readonly reader: ControlPool
+  readonly secrets: SecretStore
+}
+
+/** Reads and writes the rows of tenants wherever they live. */
+export class PostgresTenantRows implements TenantRows {
+  readonly #options: PostgresTenantRowsOptions
+
+  constructor(options: PostgresTenantRowsOptions) {
+    this.#options = options
+  }
+
+  async snapshot<T>(
+    tenant: PlacedTenant,
+    { concurrency, signal, from }: SnapshotOptions,
+    fn: (snapshot: TenantSnapshot) => Promise<T>,
+  ): Promise<T> {
+    const run = async (connections: Pick<FleetConnections, 'asMigrator'>): Promise<T> =>
+      await openTenantSnapshot(connections, tenant, { connections: concurrency, signal }, async (snapshot) => {
+        await assertSeesOneTenant(snapshot)
+        return await fn(await told(snapshot, tenant))
+      })
+    return from === undefined ? await run(this.#options.connections) : await elsewhere(from, run)
+  }
+
+  async load(tenant: PlacedTenant, tables: readonly RowStream[], { signal, onTable, of }: LoadOptions): Promise<void> {
+    const { connections, reader, secrets } = this.#options
+    const { database } = tenant.placement
+    const found = await findDatabase(reader, database)
+    if (found === undefined) throw new ConfigurationError(`There is no database ${JSON.stringify(database)} in the catalog.`)
+    // The login is this load's alone: two of them never share its password, and the end of one is not the end of another.
+    const transfer = { id: randomUUID(), tenant }
+    const sites = [{ server: found.server, databases: [found.databaseName] }]
+    try {
+      const login = await ensureTransferLogin({ connections, secrets }, transfer, sites)
+      await loadTenant({
+        url: await login.url(found.server, found.databaseName),
+        tenant,
+        signal,
+        tables: tables.map((table) => ({
+          table: table.table,
+          columns: table.columns,
+          rows: () => renamed(table, { from: of, to: tenant }, signal),
+        })),
+        ...(onTable && { onTable }),
+      })
+    } finally {
+      await dropTransferLogin({ connections, secrets }, transfer.id, sites)
+    }
+  }
+
+  async digests(tenant: PlacedTenant): Promise<readonly TableDigest[]> {
+    return await this.snapshot(tenant, { concurrency: 2 }, async ({ tables }) => {
+      const digests: TableDigest[] = []
+      for (const table of tables) digests.push(await table.digest())
+      return digests
+    })
+  }
+}
+
+/**
+ * On another server nobody has seen to it that policies hold. A snapshot through a login for which they do not would have everybody's
+ * rows in it, and the tables' other tenants are counted by no one.
+ */
+async function assertSeesOneTenant(snapshot: RowSnapshot): Promise<void> {
+  const [who] = await snapshot.read((connection) =>
+    connection.query<{ name: string; bypasses: boolean }>(
+      'select r.rolname as name, r.rolsuper or r.rolbypassrls as bypasses from pg_catalog.pg_roles as r where r.rolname = current_user',
+    ),
+  )
+  if (who?.bypasses === false && who.name === roles.owner) return
+  throw new ConfigurationError(`Rows would be read as ${who?.name}, for whom policies do not hold. They are read as ${roles.owner} alone.`)
+}
+
+async function told(snapshot: RowSnapshot, { placement }: PlacedTenant): Promise<TenantSnapshot> {
+  const ledger = await snapshot.read((connection) => readLedger(connection, [placement.schema]))
+  return {
+    at: snapshot.takenAt,
+    lsn: snapshot.lsn,
+    postgres: snapshot.serverVersion,
+    version: ledger.at(-1)?.version,
+    tables: snapshot.tables.map((table) => ({
+      table: table.name,
+      columns: table.copied,
+      tenantColumn: table.tenantColumn,
+      tenantType: table.tenantType,
+      rowsEstimate: table.rowsEstimated,
+      rows: () => snapshot.copyOut(table),
+      digest: async () => {
+        const { rows, checksum } = await snapshot.digest(table)
+        return { table: table.name, rows, digest: checksum }
+      },
+    })),
+  }
+}
+
+/** Runs `fn` with connections to one database of another server. Whoever logs in there reads as the owner, whose policies hold. */
+async function elsewhere<T>(url: string, fn: (connections: Pick<FleetConnections, 'asMigrator'>) => Promise<T>): Promise<T> {
+  const connectionString = asOwner(url)
+  const control = new ControlPool({ connectionString, applicationName: 'partywall backup', statementTimeoutMs: 0 })
+  try {
+    return await fn({ asMigrator: async (_database, work) => await work(control) })
+  } finally {
+    await control.close()
+  }
+}
+
+function asOwner(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
+    throw new ConfigurationError('The server to read from is not given as a URL: postgres://user:password@host:port/database.')
+  }
+  const options = url.searchParams.get('options')
+  url.searchParams.set('options', `${options === null ? '' : `${options} `}-crole=${roles.owner}`)
+  return url.href
+}
+
+/**
+ * The rows as another tenant's. A row that is not of the tenant whose rows they are said to be is refused: it would become the other
+ * one's without a trace.
+ */
+async function* renamed(
+  { table, columns, tenantColumn, tenantType, rows }: RowStream,
+  { from, to }: { readonly from: KeyedTenant; readonly to: KeyedTenant },
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer, void, undefined> {
+  const [before, after] = [tenantKey(from, tenantType), tenantKey(to, tenantType)]
+  if (!columns.includes(tenantColumn)) throw new BackupInvalidError(`The rows of ${table} come without their column ${tenantColumn}.`)
+  const rewrite = (value: string | null): string => {
+    if (value === before) return after
+    throw new WrongTenantError(`A row of ${table} is not the tenant’s whose backup it is. Nothing was loaded.`)
+  }
+  yield* rewriteCopyText(buffers(rows(signal)), columns, new Map([[tenantColumn, rewrite]]))
+}
+
+async function* buffers(stream: ByteStream): AsyncGenerator<Buffer> {
+  for await (const piece of stream) yield Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
+}
