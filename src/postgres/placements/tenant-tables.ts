@@ -83,7 +83,7 @@ export async function tenantTables(control: ControlConnection, { schema }: Table
 }
 
 /** Of tables whose tenant column has a type for which the tenant has no key, none holds a row of its own. */
-export function mayHoldRowsOf(keys: TenantKeys): (table: TenantTable) => boolean {
+export function mayHoldRowsOf(keys: TenantKeys): (table: Pick<TenantTable, 'tenantType'>) => boolean {
   return ({ tenantType }) => tenantType === 'uuid' || keys[tenantType] !== undefined
 }
 

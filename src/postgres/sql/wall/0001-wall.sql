@@ -341,6 +341,7 @@ declare
   key_text text;
   live bigint;
   fresh uuid;
+  fenced_until timestamptz;
 begin
   if ttl < interval '1 second' or ttl > interval '1 hour' then
     raise exception using errcode = '22023', message = 'a capability lives between 1 second and 1 hour';
@@ -351,12 +352,16 @@ begin
   -- In one order everywhere, so that two issuers cannot deadlock.
   for asked in select distinct t from unnest(tenant_ids) as t order by t loop
     -- The lock makes set_gate() wait for this issue, and then change its copy too.
-    select g.state, g.key_bigint, g.key_text into gate, key_bigint, key_text from partywall.gates as g where g.tenant_id = asked for share;
+    select g.state, g.key_bigint, g.key_text, g.fenced_until into gate, key_bigint, key_text, fenced_until
+      from partywall.gates as g
+     where g.tenant_id = asked
+       for share;
     if gate is null then
       return query select asked, null::uuid, null::text, 'unknown'::text;
       continue;
     end if;
-    if gate in ('suspended', 'moved') then
+    -- Past a fence's deadline the tenant may be elsewhere, and nobody may have been able to say so here.
+    if gate in ('suspended', 'moved') or fenced_until <= clock_timestamp() then
       return query select asked, null::uuid, gate, 'closed'::text;
       continue;
     end if;
@@ -369,7 +374,7 @@ begin
     -- Two random uuids have 244 random bits; hashed to all 128 of the handle.
     fresh := encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 1, 16), 'hex')::uuid;
     insert into partywall.capabilities (capability, tenant_id, state, expires_at, issued_to, key_bigint, key_text)
-    values (fresh, asked, gate, clock_timestamp() + ttl, left(issued_to, 100), key_bigint, key_text);
+    values (fresh, asked, gate, least(clock_timestamp() + ttl, fenced_until), left(issued_to, 100), key_bigint, key_text);
     return query select asked, fresh, gate, null::text;
   end loop;
 end

@@ -80,7 +80,11 @@ begin
      set state = 'fenced', fence = close_gate.fence, fenced_until = close_gate.fenced_until,
          resting_state = coalesce(gate.resting_state, gate.state), changed_at = clock_timestamp()
    where g.tenant_id = close_gate.tenant_id;
-  update partywall.capabilities as c set state = 'fenced' where c.tenant_id = close_gate.tenant_id and c.state <> 'fenced';
+  -- Who reads here may do so until the deadline and no longer, by this server's own clock: after it the tenant may be elsewhere, even
+  -- when nobody can reach this server to say so.
+  update partywall.capabilities as c
+     set state = 'fenced', expires_at = least(c.expires_at, close_gate.fenced_until)
+   where c.tenant_id = close_gate.tenant_id;
   insert into partywall.move_markers as m (move_id, generation, fence)
   values (close_gate.move_id, close_gate.generation, close_gate.fence)
       on conflict on constraint move_markers_pkey do update set fence = excluded.fence, written_at = clock_timestamp();
@@ -172,6 +176,20 @@ begin
 end
 $fn$;
 
+-- Waits while the mover holds the copy back for the neighbours' sake: it has the lock then. A mover that dies loses it.
+create function partywall.hold_back() returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $fn$
+declare
+  key bigint := hashtextextended(current_user::text, 7305804406);
+begin
+  perform pg_advisory_lock_shared(key);
+  perform pg_advisory_unlock_shared(key);
+  return false;
+end
+$fn$;
+
 -- The guard of one table: triggers that fire for replication alone, and cost others nothing.
 create function partywall.guard_applied_rows(target regclass, tenant_column name) returns void
 language plpgsql volatile
@@ -186,7 +204,8 @@ declare
   guard record;
 begin
   for guard in
-    select * from (values ('insert', of_new), ('update', of_new || ' or ' || of_old), ('delete', of_old)) as g (command, condition)
+    -- A copy inserts; one row of some hundreds asks whether it should wait.
+    select * from (values ('insert', of_new || ' or (random() < 0.002 and partywall.hold_back())'), ('update', of_new || ' or ' || of_old), ('delete', of_old)) as g (command, condition)
   loop
     execute format('create or replace trigger partywall_guard_%s after %1$s on %s for each row when (%s) execute function partywall.refuse_applied_row()',
       guard.command, here, guard.condition);
@@ -198,6 +217,6 @@ $fn$;
 revoke execute on function
   partywall.start_moving(uuid), partywall.stop_moving(uuid), partywall.announce_fence(uuid, bigint),
   partywall.close_gate(uuid, uuid, integer, bigint, timestamptz), partywall.give_up_fence(uuid, bigint), partywall.retire_gate(uuid, bigint),
-  partywall.gate_of(uuid), partywall.reopen_gate(uuid, bigint), partywall.refuse_applied_row(), partywall.guard_applied_rows(regclass, name)
+  partywall.gate_of(uuid), partywall.reopen_gate(uuid, bigint), partywall.refuse_applied_row(), partywall.hold_back(), partywall.guard_applied_rows(regclass, name)
   from public;
 grant execute on function partywall.gate_of(uuid), partywall.reopen_gate(uuid, bigint) to partywall_gatekeeper, partywall_tenants;
