@@ -134,8 +134,8 @@ function backedTenant({ slug, name, plan, region, placement, keys, ownFeatures, 
 /** Meanwhile the tenant may have been off-boarded, and its key deleted; or another process made a key at the same moment as we. */
 async function assertStillOurs(parts: BackupParts, { tenant, key }: Making): Promise<void> {
   await livingTenant(parts, tenant.id)
-  const now = await ensureBackupKey(parts.secrets, tenant.id)
-  if (now.id !== key.id)
+  const now = await findBackupKey(parts.secrets, tenant.id)
+  if (now?.id !== key.id)
     throw new BackupInvalidError('The tenant’s backup key became another one meanwhile. Nothing was kept: repeat the backup.')
 }
 

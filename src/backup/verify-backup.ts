@@ -2,7 +2,7 @@
 // comparing what is there with what was there when it was made.
 
 import type { Isolation } from '../core/placement.ts'
-import { BackupInvalidError, BackupNotFoundError, TenancyError } from '../errors.ts'
+import { AbortedError, BackupInvalidError, ObjectStoreError, TenancyError } from '../errors.ts'
 import { textStream, verifiedObject } from './backup-listing.ts'
 import { objectKey } from './backup-object.ts'
 import { type BackupParts, checkedConcurrency, eachOf, type WorkOptions } from './backup-parts.ts'
@@ -39,14 +39,21 @@ export interface BackupVerification {
  * @throws {BackupNotFoundError} when there is none. {@link ObjectStoreError} when the store does not answer: nothing is noted then.
  */
 export async function verifyBackup(parts: BackupParts, place: BackupPlace, options: VerifyOptions): Promise<BackupVerification> {
+  const isQuick = options.quick === true
   const opened = await openedOr(parts, place)
-  if ('problem' in opened) return await noted(parts, place, options, { tables: 0, rows: 0, problems: [opened] })
-  const { manifest } = opened
+  if ('problem' in opened) return await noted(parts, place, { isQuick, tables: 0, rows: 0, problems: [opened] })
+  const { tables } = opened.manifest
+  const told = { isQuick, tables: tables.length, rows: tables.reduce((total, table) => total + table.rows, 0) }
   const objects = await openEverything(opened, options)
   // What cannot be opened need not be restored to know that it cannot.
-  const problems = objects.length > 0 || options.quick === true ? objects : await restoredProblems(parts, opened, options)
-  const rows = manifest.tables.reduce((total, table) => total + table.rows, 0)
-  return await noted(parts, place, options, { tables: manifest.tables.length, rows, problems })
+  if (objects.length > 0 || isQuick) return await noted(parts, place, { ...told, problems: objects })
+  const restored = await restoredProblems(parts, opened, options)
+  if ('refused' in restored) {
+    // The tables here may have changed since, or there is no room: what was found says too little of the backup to be noted of it.
+    const problems = [{ table: undefined, problem: `It cannot be restored here: ${restored.refused}` }]
+    return { id: place.id, isGood: false, ...told, problems }
+  }
+  return await noted(parts, place, { ...told, problems: restored })
 }
 
 async function openedOr(parts: BackupParts, place: BackupPlace): Promise<OpenedBackup | BackupProblem> {
@@ -78,12 +85,12 @@ async function restoredProblems(
   parts: BackupParts,
   { manifest, tables }: OpenedBackup,
   { isolation, signal }: VerifyOptions,
-): Promise<readonly BackupProblem[]> {
+): Promise<readonly BackupProblem[] | { readonly refused: string }> {
   const { region, keys } = manifest.tenant
   const of = { id: manifest.tenantId, keys }
   return await withScratchPlace(parts, { region, keys, isolation, signal }, async (place) => {
-    const problem = await problemOf(() => parts.rows.load(place, tables, { of, signal }))
-    if (problem !== undefined) return [{ table: undefined, problem: `It cannot be restored: ${problem}` }]
+    const refused = await problemOf(() => parts.rows.load(place, tables, { of, signal }))
+    if (refused !== undefined) return { refused }
     const found = new Map((await parts.rows.digests(place)).map((digest) => [digest.table, digest]))
     return manifest.tables.flatMap((table) => differenceOf(table, found.get(table.name)))
   })
@@ -92,18 +99,19 @@ async function restoredProblems(
 function differenceOf(table: BackedTable, found: { readonly rows: number; readonly digest: string } | undefined): readonly BackupProblem[] {
   const rows = found?.rows ?? 0
   if (rows !== table.rows) return [{ table: table.name, problem: `${rows} rows were restored; there were ${table.rows}.` }]
-  if (found !== undefined && found.digest !== table.digest) return [{ table: table.name, problem: 'The rows that were restored are others.' }]
+  if (found !== undefined && found.digest !== table.digest)
+    return [{ table: table.name, problem: 'The rows that were restored are others.' }]
   return []
 }
 
-/** What says something about the backup; what says something about the store or the network is thrown. */
+/** What is wrong for good; what may be well later (the store, the network, a cancelled call) is thrown. */
 async function problemOf(work: () => Promise<void>): Promise<string | undefined> {
   try {
     await work()
     return undefined
   } catch (error) {
-    const isOfTheBackup = error instanceof TenancyError && !error.retryable && error.status !== 499 && error.status !== 503
-    if (isOfTheBackup || error instanceof BackupNotFoundError) return (error as TenancyError).message
+    if (error instanceof TenancyError && !error.retryable && !(error instanceof AbortedError || error instanceof ObjectStoreError))
+      return error.message
     throw error
   }
 }
@@ -111,11 +119,10 @@ async function problemOf(work: () => Promise<void>): Promise<string | undefined>
 async function noted(
   { store, clock }: BackupParts,
   place: BackupPlace,
-  { quick = false }: VerifyOptions,
-  result: Pick<BackupVerification, 'tables' | 'rows' | 'problems'>,
+  result: Omit<BackupVerification, 'id' | 'isGood'>,
 ): Promise<BackupVerification> {
   const isGood = result.problems.length === 0
-  const note = { at: new Date(clock.now()).toISOString(), isGood, isQuick: quick }
+  const note = { at: new Date(clock.now()).toISOString(), isGood, isQuick: result.isQuick }
   await store.put(objectKey(place, verifiedObject), textStream(`${JSON.stringify(note)}\n`))
-  return { id: place.id, isGood, isQuick: quick, ...result }
+  return { id: place.id, isGood, ...result }
 }

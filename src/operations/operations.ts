@@ -66,6 +66,8 @@ export interface OnboardTenant {
   readonly seeds?: readonly string[] | undefined
   /** Its first user, for the hook `admin`. */
   readonly admin?: { readonly email: string; readonly name?: string | undefined } | undefined
+  /** A backup whose rows it starts with, as `<tenant id>/<backup id>`. See {@link Backups.restore}. */
+  readonly contents?: string | undefined
 }
 
 export interface OffboardOptions {
@@ -118,10 +120,11 @@ export class Operations {
    * @throws {OperationFailedError} when something broke on the way: retry() goes on, cancel() takes everything back.
    */
   async onboard(tenant: OnboardTenant, options: VerbOptions = {}): Promise<OperationReport> {
-    const { id = uuidv7(), isolation, server, seeds, admin, ...fields } = tenant
+    const { id = uuidv7(), isolation, server, seeds, admin, contents, ...fields } = tenant
     const definition = this.#definitions.onboard as OperationDefinition<OnboardInput>
     const tenantId = parseTenantId(id)
-    const input = definition.parse(withoutUndefined({ id: tenantId, tenant: withoutUndefined(fields), isolation, server, seeds, admin }))
+    const given = { id: tenantId, tenant: withoutUndefined(fields), isolation, server, seeds, admin, contents }
+    const input = definition.parse(withoutUndefined(given))
     const check = async (): Promise<void> => await assertFree(this.#life, input)
     return await this.#perform(definition, tenantId, input, options, { check, needsReason: false })
   }

@@ -8,6 +8,7 @@ import type { Tenant, TenantId } from '../core/tenant.ts'
 import { InvalidInputError, TenantNotFoundError, TenantOffboardingError, TenantOnboardingError } from '../errors.ts'
 import type { PurgeStore } from './purge-store.ts'
 import type { TenantExporter } from './tenant-exporter.ts'
+import type { TenantFiller } from './tenant-filler.ts'
 
 /** A statement, in the tenant's scope. */
 export interface SeedScope {
@@ -73,6 +74,8 @@ export interface TenantLife {
   /** What may hold something of a tenant, beside its placement, which is always purged first. */
   readonly stores?: readonly PurgeStore[] | undefined
   readonly exporter?: TenantExporter | undefined
+  /** Gives a new tenant the rows of a backup. */
+  readonly filler?: TenantFiller | undefined
   /** Told after every change, so that this process's caches forget the tenant. */
   readonly onTenantChanged?: ((id: TenantId) => void) | undefined
 }
