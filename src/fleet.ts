@@ -1,6 +1,13 @@
 // openFleet(): the other place where the parts are joined. A tenancy serves tenants; a fleet makes, changes, migrates and removes
 // them. It holds the migrator's login and the secrets, so that a process that serves the public has none of it.
 
+import { backupPurgeStore } from './backup/backup-purge-store.ts'
+import { Backups } from './backup/backups.ts'
+import type { ObjectStore } from './backup/object-store.ts'
+import { backupFiller } from './backup/restore-rows.ts'
+import { checkedRetention, type RetentionRule } from './backup/retention.ts'
+import type { DueBackup } from './backup/run-due.ts'
+import { type BackupSchedule, checkedSchedule } from './backup/schedule.ts'
 import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import { type Clock, systemClock } from './core/clock.ts'
@@ -11,7 +18,7 @@ import { type Plan, Plans } from './core/plans.ts'
 import type { DedicatedServers, Provisioner, ServerRequest } from './core/provisioner.ts'
 import type { SecretStore } from './core/secret-store.ts'
 import type { TenantId } from './core/tenant.ts'
-import { CapacityError } from './errors.ts'
+import { CapacityError, ConfigurationError } from './errors.ts'
 import { issueApiKey } from './identity/api-key.ts'
 import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
 import { type KeepOptions, keep } from './operations/keeper.ts'
@@ -19,8 +26,10 @@ import { Operations } from './operations/operations.ts'
 import type { PurgeStore } from './operations/purge-store.ts'
 import { secretPurgeStore } from './operations/secret-purge-store.ts'
 import type { AdminKeys, Seed, TenantHooks } from './operations/tenant-life.ts'
+import { partywallVersion } from './partywall-version.ts'
 import { PostgresApiKeys } from './postgres/api-keys.ts'
 import { PostgresAuditTrail } from './postgres/audit-trail.ts'
+import { PostgresTenantRows } from './postgres/backup/tenant-rows.ts'
 import { PostgresCatalog } from './postgres/catalog.ts'
 import { CatalogPurgeStore } from './postgres/catalog-purge-store.ts'
 import { ControlPool } from './postgres/control-pool.ts'
@@ -39,6 +48,15 @@ import { DirectoryTenantExporter } from './postgres/tenant-export.ts'
 import { dedicatedServer } from './provisioners/dedicated-server.ts'
 import { inventory } from './provisioners/inventory.ts'
 
+/** Where backups of tenants are kept, how often they are made and how long they stay. */
+export interface BackupSettings {
+  readonly store: ObjectStore
+  /** Who is backed up how often. Default: nobody, unless somebody asks. */
+  readonly schedule?: readonly BackupSchedule[] | undefined
+  /** Which of a tenant's backups are kept. Default: all of them. */
+  readonly retention?: RetentionRule | undefined
+}
+
 export interface FleetOptions {
   /** URL of the gatekeeper's login in the catalog's database. */
   readonly catalog: string
@@ -51,6 +69,8 @@ export interface FleetOptions {
   readonly migrations?: URL | undefined
   /** How migrations go over the fleet. Default: all places at once, halting after 10 failures. */
   readonly rollout?: Pick<RolloutOptions, 'rings' | 'budget' | 'concurrency'> | undefined
+  /** Without it no tenant can be backed up or restored. */
+  readonly backups?: BackupSettings | undefined
   readonly hooks?: TenantHooks | undefined
   readonly seeds?: readonly Seed[] | undefined
   /** What else holds something of a tenant, and is purged with it. */
@@ -82,7 +102,13 @@ interface Parts {
   readonly secrets: SecretStore
   readonly reader: ControlPool
   readonly writer: ControlPool
+  readonly backups: Backups | undefined
+  readonly backupSettings: BackupSettings | undefined
+  readonly clock: Clock
 }
+
+/** Between two looks for backups that are due. */
+const backupRoundMs = 60_000
 
 /** Tenants, servers, placements and migrations of an installation. Made by {@link openFleet}. */
 export class Fleet {
@@ -101,6 +127,9 @@ export class Fleet {
   readonly reader: ControlPool
   readonly secrets: SecretStore
   readonly #writer: ControlPool
+  readonly #backups: Backups | undefined
+  readonly #backupSettings: BackupSettings | undefined
+  readonly #clock: Clock
   readonly #closing = new AbortController()
   readonly #keeping = new Set<Promise<void>>()
 
@@ -118,6 +147,17 @@ export class Fleet {
     this.reader = parts.reader
     this.secrets = parts.secrets
     this.#writer = parts.writer
+    this.#backups = parts.backups
+    this.#backupSettings = parts.backupSettings
+    this.#clock = parts.clock
+  }
+
+  /** Backups of tenants, and their restore. @throws {ConfigurationError} when nobody says where they are kept. */
+  get backups(): Backups {
+    if (this.#backups !== undefined) return this.#backups
+    throw new ConfigurationError(
+      'There is no store of backups. Pass openFleet({ backups: { store } }), or set backups in partywall.config.ts.',
+    )
   }
 
   /** Brings the shared tables of the catalog's own database to the newest migration. */
@@ -140,8 +180,8 @@ export class Fleet {
   }
 
   /**
-   * Goes on with what was left undone (killed processes, times of grace that are over) and keeps the stock full, in rounds, until
-   * the signal fires or the fleet is closed. One process of an installation should do it; more of them share the work.
+   * Goes on with what was left undone (killed processes, times of grace that are over), keeps the stock full, and makes the backups that
+   * are due, in rounds, until the signal fires or the fleet is closed. One process of an installation should do it; more of them share the work.
    *
    * @throws {InvalidInputError} when `everyMs` is out of bounds. A round that fails is told to `onRound`, and is no end.
    */
@@ -149,11 +189,23 @@ export class Fleet {
     const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])]
     const { tenants: operations, placements } = this
     const keeping = keep(
-      { operations, fillStock: (request) => placements.stock.fill(request) },
+      { operations, fillStock: (request) => placements.stock.fill(request), backUp: this.#backUpNowAndThen() },
       { ...options, signal: AbortSignal.any(signals) },
     )
     this.#keeping.add(keeping)
     await keeping.finally(() => this.#keeping.delete(keeping))
+  }
+
+  /** Every store is looked through for it, so that it is not asked in every round. */
+  #backUpNowAndThen(): ((signal: AbortSignal) => Promise<readonly DueBackup[]>) | undefined {
+    const { schedule = [], retention } = this.#backupSettings ?? {}
+    if (schedule.length === 0) return undefined
+    let nextMs = 0
+    return async (signal) => {
+      if (this.#clock.monotonic() < nextMs) return []
+      nextMs = this.#clock.monotonic() + backupRoundMs
+      return await this.backups.runDue({ schedule, retention, signal })
+    }
   }
 
   /** Ends after the present steps; what is left undone is resumed by whoever comes next. */
@@ -206,6 +258,8 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   })
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
   const catalog = new PlannedCatalog(new PostgresCatalog({ reader, writer }), plans)
+  const kept = checkedBackups(options.backups)
+  const rows = new PostgresTenantRows({ connections, reader, secrets })
   const tenants = new Operations({
     catalog,
     placements: (isolation) => placements.for(isolation),
@@ -220,17 +274,35 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       new SlotPurgeStore((server, fn) => connections.asAdministrator(server, fn)),
       secretPurgeStore(secrets),
       new CatalogPurgeStore(writer),
+      ...(kept === undefined ? [] : [backupPurgeStore(kept.store)]),
       ...(options.cache === undefined ? [] : [cachePurgeStore(options.cache)]),
       ...(options.stores ?? []),
     ],
     exporter: new DirectoryTenantExporter({ asMigrator: (database, fn) => connections.asMigrator(database, fn) }),
+    filler: kept && backupFiller({ store: kept.store, secrets, rows }),
     journal: new PostgresOperationJournal({ reader, writer }),
     auditTrail,
     leaseMs: options.leaseMs,
     clock,
   })
   const rollout = new Rollout({ ...options.rollout, reader, writer, connections, set: migrations, auditTrail, clock })
+  const backups =
+    kept &&
+    new Backups({
+      store: kept.store,
+      secrets,
+      catalog,
+      placements: (isolation) => placements.for(isolation),
+      rows,
+      auditTrail,
+      clock,
+      partywall: partywallVersion(),
+      onboard: (tenant, verb) => tenants.onboard(tenant, verb),
+    })
   return new Fleet({
+    backups,
+    backupSettings: kept,
+    clock,
     tenants,
     servers,
     placements,
@@ -244,6 +316,13 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     reader,
     writer,
   })
+}
+
+function checkedBackups(backups: BackupSettings | undefined): BackupSettings | undefined {
+  if (backups === undefined) return undefined
+  checkedSchedule(backups.schedule ?? [])
+  checkedRetention(backups.retention ?? {})
+  return backups
 }
 
 /** The operation of a server is the tenant's being there: it is begun once, whatever asks for it. */

@@ -22,6 +22,20 @@ export function everyMs(every: string): number {
   return Number(count) * unitMs[unit as keyof typeof unitMs]
 }
 
+/** @throws {ConfigurationError} for what is no list of schedules. */
+export function checkedSchedule(schedule: unknown, where = 'schedule'): readonly BackupSchedule[] {
+  if (!Array.isArray(schedule)) throw new ConfigurationError(`${where} must be a list.`)
+  for (const [at, given] of schedule.entries()) {
+    const { every, plans, ...others } = (given ?? {}) as Readonly<Record<string, unknown>>
+    const [stranger] = Object.keys(others)
+    if (stranger !== undefined) throw new ConfigurationError(`${where}[${at}]: there is no ${JSON.stringify(stranger)}.`)
+    everyMs(String(every))
+    const isList = plans === undefined || (Array.isArray(plans) && plans.every((plan) => typeof plan === 'string'))
+    if (!isList) throw new ConfigurationError(`${where}[${at}].plans must be a list of plans.`)
+  }
+  return schedule
+}
+
 /**
  * Is a backup due? A run is counted from when the last one began, and a tenth of the time, a quarter of an hour at most, is let go: so
  * that what runs every hour from cron makes an hourly backup in each hour, and not in every second one.
