@@ -259,7 +259,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
   const catalog = new PlannedCatalog(new PostgresCatalog({ reader, writer }), plans)
   const kept = checkedBackups(options.backups)
-  const rows = new PostgresTenantRows({ connections, reader, secrets })
+  const rows = new PostgresTenantRows({ connections, secrets })
   const tenants = new Operations({
     catalog,
     placements: (isolation) => placements.for(isolation),

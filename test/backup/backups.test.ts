@@ -92,7 +92,7 @@ describe('backups', () => {
 
   test('a slug that is taken, a tenant or a backup that is not there, are told before anything is made', async () => {
     await assert.rejects(fleet.backups.restore('acme/latest', { as: 'hooli' }), TenantExistsError)
-    await assert.rejects(fleet.backups.create('nobody'), TenantNotFoundError)
+    await assert.rejects(fleet.backups.create('strangers'), TenantNotFoundError)
     await assert.rejects(fleet.backups.restore('acme/0190', { as: 'other' }), BackupNotFoundError)
     await assert.rejects(fleet.backups.get('latest'), BackupNotFoundError)
   })
@@ -238,9 +238,9 @@ describe('backups', () => {
     const doomed = await stage.reopened({ store: mortal })
     await assert.rejects(doomed.backups.create('acme'), AbortedError)
     await doomed.close()
-    const { backups, unfinished } = await (await stage.reopened({ store })).backups.list('acme')
-    assert.deepEqual([backups.length, unfinished.length, unfinished[0]?.keys.length], [0, 1, 3])
     const survivor = await stage.reopened({ store })
+    const { backups, unfinished } = await survivor.backups.list('acme')
+    assert.deepEqual([backups.length, unfinished.length, unfinished[0]?.keys.length], [0, 1, 3])
     assert.deepEqual((await survivor.backups.prune({ rule: {} })).unfinished, [])
     await survivor.close()
     const later = await stage.reopened({ store, clock: { now: () => Date.now() + 3 * 86_400_000, monotonic: () => performance.now() } })

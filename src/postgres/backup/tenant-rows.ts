@@ -11,7 +11,6 @@ import { ControlPool } from '../control-pool.ts'
 import { rewriteCopyText } from '../copy/copy-text.ts'
 import { loadTenant } from '../copy/tenant-load.ts'
 import { openTenantSnapshot, type TenantSnapshot as RowSnapshot } from '../copy/tenant-snapshot.ts'
-import { findDatabase } from '../database-address.ts'
 import type { FleetConnections } from '../fleet-connections.ts'
 import { readLedger } from '../migrations/ledger.ts'
 import { roles } from '../roles.ts'
@@ -19,8 +18,6 @@ import { dropTransferLogin, ensureTransferLogin } from '../transfer-login.ts'
 
 export interface PostgresTenantRowsOptions {
   readonly connections: FleetConnections
-  /** The gatekeeper's connections to the catalog. */
-  readonly reader: ControlPool
   readonly secrets: SecretStore
 }
 
@@ -46,17 +43,17 @@ export class PostgresTenantRows implements TenantRows {
   }
 
   async load(tenant: PlacedTenant, tables: readonly RowStream[], { signal, onTable, of }: LoadOptions): Promise<void> {
-    const { connections, reader, secrets } = this.#options
-    const { database } = tenant.placement
-    const found = await findDatabase(reader, database)
-    if (found === undefined) throw new ConfigurationError(`There is no database ${JSON.stringify(database)} in the catalog.`)
+    const { connections, secrets } = this.#options
+    const { server } = tenant.placement
+    // As PostgreSQL knows it: the catalog's own may have been restored under another name than the catalog has.
+    const database = decodeURIComponent(new URL(await connections.migratorUrl(tenant.placement.database)).pathname.slice(1))
     // The login is this load's alone: two of them never share its password, and the end of one is not the end of another.
     const transfer = { id: randomUUID(), tenant }
-    const sites = [{ server: found.server, databases: [found.databaseName] }]
+    const sites = [{ server, databases: [database] }]
     try {
       const login = await ensureTransferLogin({ connections, secrets }, transfer, sites)
       await loadTenant({
-        url: await login.url(found.server, found.databaseName),
+        url: await login.url(server, database),
         tenant,
         signal,
         tables: tables.map((table) => ({
