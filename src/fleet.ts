@@ -1,13 +1,8 @@
 // openFleet(): the other place where the parts are joined. A tenancy serves tenants; a fleet makes, changes, migrates and removes
 // them. It holds the migrator's login and the secrets, so that a process that serves the public has none of it.
 
-import { backupPurgeStore } from './backup/backup-purge-store.ts'
-import { Backups } from './backup/backups.ts'
-import type { ObjectStore } from './backup/object-store.ts'
-import { backupFiller } from './backup/restore-rows.ts'
-import { checkedRetention, type RetentionRule } from './backup/retention.ts'
-import type { DueBackup } from './backup/run-due.ts'
-import { type BackupSchedule, checkedSchedule } from './backup/schedule.ts'
+import type { Backups } from './backup/backups.ts'
+import { type BackupSettings, type FleetBackups, openBackups } from './backup/fleet-backups.ts'
 import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import { type Clock, systemClock } from './core/clock.ts'
@@ -18,10 +13,12 @@ import { type Plan, Plans } from './core/plans.ts'
 import type { DedicatedServers, Provisioner, ServerRequest } from './core/provisioner.ts'
 import type { SecretStore } from './core/secret-store.ts'
 import type { TenantId } from './core/tenant.ts'
-import { CapacityError, ConfigurationError } from './errors.ts'
+import { CapacityError, ConfigurationError, TenantNotFoundError } from './errors.ts'
 import { issueApiKey } from './identity/api-key.ts'
 import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
 import { type KeepOptions, keep } from './operations/keeper.ts'
+import type { TenantMover } from './operations/moves/move-work.ts'
+import { Moves } from './operations/moves/moves.ts'
 import { Operations } from './operations/operations.ts'
 import type { PurgeStore } from './operations/purge-store.ts'
 import { secretPurgeStore } from './operations/secret-purge-store.ts'
@@ -36,6 +33,11 @@ import { ControlPool } from './postgres/control-pool.ts'
 import { FleetConnections } from './postgres/fleet-connections.ts'
 import { type AppliedMigration, applyMigrations } from './postgres/migrations/apply-migrations.ts'
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
+import { arrive } from './postgres/moves/arrive.ts'
+import { PostgresMoveJournal } from './postgres/moves/move-journal.ts'
+import { PostgresMoveWork } from './postgres/moves/move-work.ts'
+import { MoverPresence } from './postgres/moves/mover-presence.ts'
+import { MovePlaces } from './postgres/moves/places.ts'
 import { PostgresOperationJournal } from './postgres/operation-journal.ts'
 import { OwnedServers } from './postgres/owned-servers.ts'
 import { placementMigrations } from './postgres/placements/placement-migrations.ts'
@@ -47,15 +49,6 @@ import { SlotPurgeStore } from './postgres/slot-purge-store.ts'
 import { DirectoryTenantExporter } from './postgres/tenant-export.ts'
 import { dedicatedServer } from './provisioners/dedicated-server.ts'
 import { inventory } from './provisioners/inventory.ts'
-
-/** Where backups of tenants are kept, how often they are made and how long they stay. */
-export interface BackupSettings {
-  readonly store: ObjectStore
-  /** Who is backed up how often. Default: nobody, unless somebody asks. */
-  readonly schedule?: readonly BackupSchedule[] | undefined
-  /** Which of a tenant's backups are kept. Default: all of them. */
-  readonly retention?: RetentionRule | undefined
-}
 
 export interface FleetOptions {
   /** URL of the gatekeeper's login in the catalog's database. */
@@ -81,6 +74,8 @@ export interface FleetOptions {
   readonly provisioner?: ((parts: { readonly servers: Servers; readonly owned: OwnedServers }) => Provisioner) | undefined
   /** Servers that are provisioned may be reached in the clear: only where the network itself is trusted. */
   readonly allowUnencrypted?: boolean | undefined
+  /** What else holds something of a tenant, and follows it when it moves. */
+  readonly movers?: readonly TenantMover[] | undefined
   readonly auditTrail?: AuditTrail | undefined
   /** Shown in pg_stat_activity. Default `partywall`. */
   readonly applicationName?: string | undefined
@@ -91,6 +86,8 @@ export interface FleetOptions {
 
 interface Parts {
   readonly tenants: Operations
+  readonly moves: Moves
+  readonly presence: MoverPresence
   readonly servers: Servers
   readonly placements: Placements
   readonly catalog: PlannedCatalog
@@ -102,18 +99,15 @@ interface Parts {
   readonly secrets: SecretStore
   readonly reader: ControlPool
   readonly writer: ControlPool
-  readonly backups: Backups | undefined
-  readonly backupSettings: BackupSettings | undefined
-  readonly clock: Clock
+  readonly backups: FleetBackups | undefined
 }
-
-/** Between two looks for backups that are due. */
-const backupRoundMs = 60_000
 
 /** Tenants, servers, placements and migrations of an installation. Made by {@link openFleet}. */
 export class Fleet {
   /** Onboard, rename, change plan, suspend, resume, off-board. */
   readonly tenants: Operations
+  /** Moves tenants from one placement to another while they are served. */
+  readonly moves: Moves
   readonly servers: Servers
   readonly placements: Placements
   readonly catalog: PlannedCatalog
@@ -127,15 +121,16 @@ export class Fleet {
   readonly reader: ControlPool
   readonly secrets: SecretStore
   readonly #writer: ControlPool
-  readonly #backups: Backups | undefined
-  readonly #backupSettings: BackupSettings | undefined
-  readonly #clock: Clock
+  readonly #presence: MoverPresence
+  readonly #backups: FleetBackups | undefined
   readonly #closing = new AbortController()
   readonly #keeping = new Set<Promise<void>>()
 
   /** @internal */
   constructor(parts: Parts) {
     this.tenants = parts.tenants
+    this.moves = parts.moves
+    this.#presence = parts.presence
     this.servers = parts.servers
     this.placements = parts.placements
     this.catalog = parts.catalog
@@ -148,13 +143,11 @@ export class Fleet {
     this.secrets = parts.secrets
     this.#writer = parts.writer
     this.#backups = parts.backups
-    this.#backupSettings = parts.backupSettings
-    this.#clock = parts.clock
   }
 
   /** Backups of tenants, and their restore. @throws {ConfigurationError} when nobody says where they are kept. */
   get backups(): Backups {
-    if (this.#backups !== undefined) return this.#backups
+    if (this.#backups !== undefined) return this.#backups.backups
     throw new ConfigurationError(
       'There is no store of backups. Pass openFleet({ backups: { store } }), or set backups in partywall.config.ts.',
     )
@@ -189,29 +182,20 @@ export class Fleet {
     const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])]
     const { tenants: operations, placements } = this
     const keeping = keep(
-      { operations, fillStock: (request) => placements.stock.fill(request), backUp: this.#backUpNowAndThen() },
+      { operations, fillStock: (request) => placements.stock.fill(request), backUp: this.#backups?.keeper() },
       { ...options, signal: AbortSignal.any(signals) },
     )
-    this.#keeping.add(keeping)
-    await keeping.finally(() => this.#keeping.delete(keeping))
-  }
-
-  /** Every store is looked through for it, so that it is not asked in every round. */
-  #backUpNowAndThen(): ((signal: AbortSignal) => Promise<readonly DueBackup[]>) | undefined {
-    const { schedule = [], retention } = this.#backupSettings ?? {}
-    if (schedule.length === 0) return undefined
-    let nextMs = 0
-    return async (signal) => {
-      if (this.#clock.monotonic() < nextMs) return []
-      nextMs = this.#clock.monotonic() + backupRoundMs
-      return await this.backups.runDue({ schedule, retention, signal })
-    }
+    const together = Promise.all([keeping, this.moves.keep({ signal: AbortSignal.any(signals) })]).then(() => {})
+    this.#keeping.add(together)
+    await together.finally(() => this.#keeping.delete(together))
   }
 
   /** Ends after the present steps; what is left undone is resumed by whoever comes next. */
   async close(): Promise<void> {
     this.#closing.abort()
     await Promise.allSettled([...this.#keeping])
+    await this.moves.close()
+    await this.#presence.close()
     await this.tenants.close()
     await this.connections.close()
     await this.reader.close()
@@ -258,8 +242,16 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   })
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
   const catalog = new PlannedCatalog(new PostgresCatalog({ reader, writer }), plans)
-  const kept = checkedBackups(options.backups)
-  const rows = new PostgresTenantRows({ connections, secrets })
+  const backups = openBackups(options.backups, {
+    secrets,
+    catalog,
+    placements: (isolation) => placements.for(isolation),
+    rows: new PostgresTenantRows({ connections, secrets }),
+    auditTrail,
+    clock,
+    partywall: partywallVersion(),
+    onboard: (tenant, verb) => tenants.onboard(tenant, verb),
+  })
   const tenants = new Operations({
     catalog,
     placements: (isolation) => placements.for(isolation),
@@ -274,36 +266,53 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       new SlotPurgeStore((server, fn) => connections.asAdministrator(server, fn)),
       secretPurgeStore(secrets),
       new CatalogPurgeStore(writer),
-      ...(kept === undefined ? [] : [backupPurgeStore(kept.store)]),
+      ...(backups === undefined ? [] : [backups.purgeStore]),
       ...(options.cache === undefined ? [] : [cachePurgeStore(options.cache)]),
       ...(options.stores ?? []),
     ],
     exporter: new DirectoryTenantExporter({ asMigrator: (database, fn) => connections.asMigrator(database, fn) }),
-    filler: kept && backupFiller({ store: kept.store, secrets, rows }),
+    filler: backups?.filler,
     journal: new PostgresOperationJournal({ reader, writer }),
     auditTrail,
     leaseMs: options.leaseMs,
     clock,
   })
-  const rollout = new Rollout({ ...options.rollout, reader, writer, connections, set: migrations, auditTrail, clock })
-  const backups =
-    kept &&
-    new Backups({
-      store: kept.store,
+  const presence = new MoverPresence(writer)
+  const places = new MovePlaces((isolation) => placements.for(isolation))
+  const moves = new Moves({
+    catalog,
+    journal: new PostgresMoveJournal({ reader, writer, arrive }),
+    work: new PostgresMoveWork({
+      reader,
+      connections,
       secrets,
-      catalog,
-      placements: (isolation) => placements.for(isolation),
-      rows,
-      auditTrail,
+      places,
+      catalog: writer,
+      tenant: async (id) => {
+        const tenant = await catalog.find({ kind: 'id', id })
+        if (tenant === undefined) throw new TenantNotFoundError(`There is no tenant ${id} any more.`)
+        return tenant
+      },
       clock,
-      partywall: partywallVersion(),
-      onboard: (tenant, verb) => tenants.onboard(tenant, verb),
-    })
+    }),
+    planner: {
+      reserve: (tenant, request) => places.reserve(tenant, request),
+      unreserve: async () => {},
+      findings: async () => [],
+      assertMovable: () => {},
+      reap: async () => [],
+    },
+    movers: options.movers,
+    auditTrail,
+    owner: () => presence.owner(),
+    clock,
+  })
+  const rollout = new Rollout({ ...options.rollout, reader, writer, connections, set: migrations, auditTrail, clock })
   return new Fleet({
     backups,
-    backupSettings: kept,
-    clock,
     tenants,
+    moves,
+    presence,
     servers,
     placements,
     catalog,
@@ -316,13 +325,6 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     reader,
     writer,
   })
-}
-
-function checkedBackups(backups: BackupSettings | undefined): BackupSettings | undefined {
-  if (backups === undefined) return undefined
-  checkedSchedule(backups.schedule ?? [])
-  checkedRetention(backups.retention ?? {})
-  return backups
 }
 
 /** The operation of a server is the tenant's being there: it is begun once, whatever asks for it. */

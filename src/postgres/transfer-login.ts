@@ -64,7 +64,8 @@ export async function ensureTransferLogin(
     url: async (server, database) => {
       const url = new URL(databaseUrl(await connections.administratorUrl(server), { database, login: { name, password } }))
       url.searchParams.set('options', '-crow_security=off -cstatement_timeout=0 -clock_timeout=0')
-      return url.href
+      // libpq knows no plus sign for a blank.
+      return url.href.replaceAll('+', '%20')
     },
   }
 }

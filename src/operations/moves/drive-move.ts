@@ -88,6 +88,7 @@ class MoveDrive implements Drive {
     switch (this.move.state) {
       case 'planned': {
         if (await this.#isCancelled()) return false
+        await this.o.work.provision(this.move, this.context())
         const notes = await (await this.session()).prepare(this.move, this.context())
         await this.advance('planned', 'copying', { notes, problem: null })
         return false
@@ -223,8 +224,6 @@ class MoveDrive implements Drive {
   async #end(from: MoveState, to: 'done' | 'cancelled'): Promise<boolean> {
     await (await this.session()).finish(this.move, this.context())
     await this.#movers((mover) => mover.finished({ id: this.move.tenantId }, this.move))
-    await this.#endSession()
-    await this.o.work.forget(this.move)
     await this.advance(from, to, { problem: null, wish: null })
     return true
   }

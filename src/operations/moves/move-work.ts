@@ -32,7 +32,7 @@ export interface HeldSnapshots {
 
 /** Connections to both places of a move. */
 export interface MoveSession {
-  /** Makes the target, the publications and the slot. */
+  /** Publishes both places, and makes the slot. */
   prepare(move: Move, context: MoveContext): Promise<Readonly<Record<string, Json>>>
   /** Copies every table, and resolves when replication follows. @throws {AbortedError} when the signal fires. */
   copy(move: Move, context: MoveContext): Promise<void>
@@ -57,15 +57,16 @@ export interface MoveSession {
 
   /** Replication the other way. */
   turn(move: Move, context: MoveContext): Promise<void>
-  /** Removes replication, and the place that does not serve. */
+  /** Removes replication, the place that does not serve, and whatever else is the move's. */
   finish(move: Move, context: MoveContext): Promise<void>
   close(): Promise<void>
 }
 
 export interface MoveWork {
+  /** Makes the place that the tenant is to have, empty and closed. */
+  provision(move: Move, context: MoveContext): Promise<void>
+  /** Connects to both places. */
   open(move: Move): Promise<MoveSession>
-  /** The last of it: what both places shared. After it nothing of the move is left anywhere. */
-  forget(move: Move): Promise<void>
 }
 
 /** What belongs to a tenant outside its tables and cannot be replicated by PostgreSQL: files, an index, keys of its region. */

@@ -2,18 +2,26 @@
 // and for what reads the tenant's rows.
 
 import type { Move } from '../../core/move.ts'
-import type { Placement } from '../../core/placement.ts'
+import { mainPlacement, type Placement } from '../../core/placement.ts'
 import type { PlacedTenant } from '../../core/placement-adapter.ts'
-import { ConfigurationError } from '../../errors.ts'
-import { ControlPool } from '../control-pool.ts'
+import { type ControlConnection, ControlPool } from '../control-pool.ts'
 import { findDatabase } from '../database-address.ts'
-import type { PlacementSite } from '../placements/placement-site.ts'
-import { ensureTransferLogin, type TransferAccess, type TransferLogin, type TransferSite } from '../transfer-login.ts'
+import type { FleetConnections } from '../fleet-connections.ts'
+import { dropTransferLogin, ensureTransferLogin, type TransferAccess, type TransferLogin, type TransferSite } from '../transfer-login.ts'
+
+/** How to find databases, and to reach them. */
+export interface MoveSite {
+  /** The gatekeeper's connections to the catalog. */
+  readonly reader: ControlConnection
+  readonly connections: FleetConnections
+}
 
 export interface Endpoint {
   readonly placement: Placement
   /** The database, as PostgreSQL knows it. */
   readonly databaseName: string
+  /** Is the database there? */
+  readonly isThere: boolean
   /** Connections of the migrator's login. */
   asOwner<T>(fn: (control: ControlPool) => Promise<T>): Promise<T>
   /** Connections of the transfer's login. */
@@ -31,47 +39,55 @@ export interface MoveEnds {
   close(): Promise<void>
 }
 
-/** The servers of a move and the databases there, for its login. */
-export async function transferSites(site: PlacementSite, { source, target }: Pick<Move, 'source' | 'target'>): Promise<TransferSite[]> {
-  const bases = await Promise.all(
-    [source, target].map(async ({ server, database }) => ({ server, name: await databaseNameOf(site, database) })),
-  )
-  return [...new Set(bases.map(({ server }) => server))].map((server) => ({
-    server,
-    databases: bases.filter((base) => base.server === server && base.name !== undefined).map(({ name }) => name!),
-  }))
-}
-
-/** Makes the login, if need be, and opens both ends. Close them. */
-export async function openEnds(site: PlacementSite, access: TransferAccess, move: Move, tenant: PlacedTenant): Promise<MoveEnds> {
-  const login = await ensureTransferLogin(access, { id: move.id, tenant }, await transferSites(site, move))
-  const source = await openEndpoint(site, login, move.source)
-  const target = await openEndpoint(site, login, move.target)
-  return {
-    move,
-    tenant,
-    source,
-    target,
-    close: async () => {
-      await source.transfer.close()
-      await target.transfer.close()
-    },
+/** Makes the login, if need be, and opens both ends. A database that is not there yet, or not any more, is left out. Close them. */
+export async function openEnds(site: MoveSite, access: TransferAccess, move: Move, tenant: PlacedTenant): Promise<MoveEnds> {
+  const open = async (placement: Placement): Promise<Endpoint> => {
+    const base = await transferSite(site, placement)
+    const login = await ensureTransferLogin(access, { id: move.id, tenant }, [base])
+    return await openEndpoint(site, login, placement, base.databases[0])
   }
+  const source = await open(move.source)
+  const target = await open(move.target).catch(async (error: unknown) => {
+    await source.transfer.close()
+    throw error
+  })
+  const opened = [source, target]
+  return { move, tenant, source, target, close: async () => void (await Promise.all(opened.map(({ transfer }) => transfer.close()))) }
 }
 
-async function openEndpoint(site: PlacementSite, login: TransferLogin, placement: Placement): Promise<Endpoint> {
-  const databaseName = await databaseNameOf(site, placement.database)
-  if (databaseName === undefined) throw new ConfigurationError(`There is no database ${placement.database} in the catalog.`)
-  const url = await login.url(placement.server, databaseName)
+/** Drops the login on the server of a place. */
+export async function closeTransfer(site: MoveSite, access: TransferAccess, move: Pick<Move, 'id'>, placement: Placement): Promise<void> {
+  await dropTransferLogin(access, move.id, [await transferSite(site, placement)])
+}
+
+/** The server of a place, with its database if that is there. */
+async function transferSite({ reader, connections }: MoveSite, { server, database }: Placement): Promise<TransferSite> {
+  if (database === mainPlacement.database) {
+    // Where the catalog is, it knows itself best: its row may be from before it was restored elsewhere.
+    const [row] = await connections.asMigrator(database, (control) => control.query<{ name: string }>('select current_database() as name'))
+    return { server, databases: [row!.name] }
+  }
+  const name = (await findDatabase(reader, database))?.databaseName
+  if (name === undefined) return { server, databases: [] }
+  const found = await connections.asAdministrator(server, (admin) =>
+    admin.query('select from pg_catalog.pg_database as d where d.datname = $1 and d.datallowconn', [name]),
+  )
+  return { server, databases: found.length > 0 ? [name] : [] }
+}
+
+async function openEndpoint(
+  site: MoveSite,
+  login: TransferLogin,
+  placement: Placement,
+  databaseName: string | undefined,
+): Promise<Endpoint> {
+  const url = await login.url(placement.server, databaseName ?? placement.database)
   return {
     placement,
-    databaseName,
+    databaseName: databaseName ?? placement.database,
+    isThere: databaseName !== undefined,
     url,
     asOwner: async (fn) => await site.connections.asMigrator(placement.database, fn),
     transfer: new ControlPool({ connectionString: url, applicationName: 'partywall move', connectionsMax: 6, statementTimeoutMs: 0 }),
   }
-}
-
-async function databaseNameOf(site: PlacementSite, database: string): Promise<string | undefined> {
-  return (await findDatabase(site.reader, database))?.databaseName
 }

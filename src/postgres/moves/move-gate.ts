@@ -118,9 +118,11 @@ export async function closeGate(
   const attempt = async (lockTimeoutMs: number, onPid: (pid: number) => void): Promise<GateState | null> =>
     await at.asOwner((control) =>
       control.transaction(async (connection) => {
-        const [own] = await connection.query<{ pid: number }>(`select pg_backend_pid() as pid, set_config('lock_timeout', $1, true)`, [
-          String(lockTimeoutMs),
-        ])
+        // Replication sends what is flushed: a server that commits lazily would hold the marker back.
+        const [own] = await connection.query<{ pid: number }>(
+          `select pg_backend_pid() as pid, set_config('lock_timeout', $1, true), set_config('synchronous_commit', 'on', true)`,
+          [String(lockTimeoutMs)],
+        )
         onPid(only([own!]).pid)
         const [row] = await connection.query<{ resting: GateState | null }>('select partywall.close_gate($1, $2, $3, $4, $5) as resting', [
           close.tenantId,
@@ -171,7 +173,6 @@ export async function drained(
   at: Endpoint,
   { moveId, generation, fence, timeoutMs }: { moveId: string; generation: number; fence: number; timeoutMs: number },
 ): Promise<boolean> {
-  // In the server: a round trip for each look would cost more than the wait.
   return await at.transfer.transaction(async (connection) => {
     for (let left = timeoutMs; left > 0; left -= 1) {
       const rows = await connection.query(

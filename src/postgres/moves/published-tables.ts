@@ -1,6 +1,9 @@
 // The tenant's tables in one place, and the names under which they are published: those of the schema `app`, in every placement.
 
+import pg from 'pg'
 import type { Placement } from '../../core/placement.ts'
+import type { PlacedTenant } from '../../core/placement-adapter.ts'
+import { MoveFailedError } from '../../errors.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import { appSchema } from '../roles.ts'
 
@@ -30,4 +33,11 @@ export async function publishedTables(control: ControlConnection, { schema }: Pl
       order by c.relname`,
     [schema, appSchema],
   )
+}
+
+/** The tenant's key, as the table knows it. */
+export function keyLiteral({ id, keys }: PlacedTenant, { keyType }: Pick<PublishedTable, 'keyType'>): string {
+  const key = keyType === 'uuid' ? id : keyType === 'bigint' ? keys.bigint : keys.text
+  if (key === undefined || key === null) throw new MoveFailedError(`The tenant has no key of type ${keyType}.`)
+  return `${pg.escapeLiteral(String(key))}::${keyType}`
 }

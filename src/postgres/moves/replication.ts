@@ -14,7 +14,7 @@ import { MoveFailedError } from '../../errors.ts'
 import type { ControlConnection, ControlPool } from '../control-pool.ts'
 import { quoted } from '../table-shape.ts'
 import type { Endpoint } from './endpoint.ts'
-import type { PublishedTable } from './published-tables.ts'
+import { keyLiteral, type PublishedTable } from './published-tables.ts'
 
 export function publicationName({ id }: Pick<Move, 'id'>): string {
   return `pw_mv_${id.replaceAll('-', '')}`
@@ -40,13 +40,6 @@ export async function publish(at: Endpoint, move: Move, tenant: PlacedTenant, ta
 
 export async function unpublish(at: Endpoint, move: Move): Promise<void> {
   await at.transfer.query(`drop publication if exists ${quoted(publicationName(move))}`)
-}
-
-/** The tenant's key, as the table knows it. */
-export function keyLiteral({ id, keys }: PlacedTenant, { keyType }: Pick<PublishedTable, 'keyType'>): string {
-  const key = keyType === 'uuid' ? id : keyType === 'bigint' ? keys.bigint : keys.text
-  if (key === undefined || key === null) throw new MoveFailedError(`The tenant has no key of type ${keyType}.`)
-  return `${pg.escapeLiteral(String(key))}::${keyType}`
 }
 
 /** How long the making of a slot waits for transactions that are open on the server. */
