@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ByteStream } from '../../backup/object-store.ts'
 import type { LoadOptions, RowStream, SnapshotOptions, TableDigest, TenantRows, TenantSnapshot } from '../../backup/row-source.ts'
+import type { Placement } from '../../core/placement.ts'
 import type { PlacedTenant } from '../../core/placement-adapter.ts'
 import type { SecretStore } from '../../core/secret-store.ts'
 import { type KeyedTenant, tenantKey } from '../../core/tenant-key.ts'
@@ -11,6 +12,7 @@ import { ControlPool } from '../control-pool.ts'
 import { rewriteCopyText } from '../copy/copy-text.ts'
 import { loadTenant } from '../copy/tenant-load.ts'
 import { openTenantSnapshot, type TenantSnapshot as RowSnapshot } from '../copy/tenant-snapshot.ts'
+import { databaseUrl } from '../database.ts'
 import type { FleetConnections } from '../fleet-connections.ts'
 import { readLedger } from '../migrations/ledger.ts'
 import { roles } from '../roles.ts'
@@ -39,14 +41,13 @@ export class PostgresTenantRows implements TenantRows {
         await assertSeesOneTenant(snapshot)
         return await fn(await told(snapshot, tenant))
       })
-    return from === undefined ? await run(this.#options.connections) : await elsewhere(from, run)
+    return from === undefined ? await run(this.#options.connections) : await elsewhere(await this.#urlOf(from, tenant), run)
   }
 
   async load(tenant: PlacedTenant, tables: readonly RowStream[], { signal, onTable, of }: LoadOptions): Promise<void> {
     const { connections, secrets } = this.#options
     const { server } = tenant.placement
-    // As PostgreSQL knows it: the catalog's own may have been restored under another name than the catalog has.
-    const database = decodeURIComponent(new URL(await connections.migratorUrl(tenant.placement.database)).pathname.slice(1))
+    const database = await this.#databaseName(tenant.placement)
     // The login is this load's alone: two of them never share its password, and the end of one is not the end of another.
     const transfer = { id: randomUUID(), tenant }
     const sites = [{ server, databases: [database] }]
@@ -66,6 +67,22 @@ export class PostgresTenantRows implements TenantRows {
     } finally {
       await dropTransferLogin({ connections, secrets }, transfer.id, sites)
     }
+  }
+
+  /** @param from A URL, or the name of a server in the catalog. Without a database in it, that which the tenant lives in now. */
+  async #urlOf(from: string, { placement }: PlacedTenant): Promise<string> {
+    const { connections } = this.#options
+    const url = URL.parse(from.includes('://') ? from : await connections.administratorUrl(from))
+    if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
+      throw new ConfigurationError('The server to read from is neither a name of the catalog nor a URL: postgres://user:password@host:port/database.')
+    }
+    const isNamed = from.includes('://') && url.pathname.length > 1
+    return asOwner(isNamed ? url.href : databaseUrl(url.href, { database: await this.#databaseName(placement) }))
+  }
+
+  /** As PostgreSQL knows it: the catalog's own may have been restored under another name than the catalog has. */
+  async #databaseName({ database }: Placement): Promise<string> {
+    return decodeURIComponent(new URL(await this.#options.connections.migratorUrl(database)).pathname.slice(1))
   }
 
   async digests(tenant: PlacedTenant): Promise<readonly TableDigest[]> {
@@ -113,9 +130,8 @@ async function told(snapshot: RowSnapshot, { placement }: PlacedTenant): Promise
   }
 }
 
-/** Runs `fn` with connections to one database of another server. Whoever logs in there reads as the owner, whose policies hold. */
-async function elsewhere<T>(url: string, fn: (connections: Pick<FleetConnections, 'asMigrator'>) => Promise<T>): Promise<T> {
-  const connectionString = asOwner(url)
+/** Runs `fn` with connections to one database of another server. */
+async function elsewhere<T>(connectionString: string, fn: (connections: Pick<FleetConnections, 'asMigrator'>) => Promise<T>): Promise<T> {
   const control = new ControlPool({ connectionString, applicationName: 'partywall backup', statementTimeoutMs: 0 })
   try {
     return await fn({ asMigrator: async (_database, work) => await work(control) })
@@ -124,11 +140,9 @@ async function elsewhere<T>(url: string, fn: (connections: Pick<FleetConnections
   }
 }
 
+/** Whoever logs in reads as the owner, for whom policies hold. */
 function asOwner(text: string): string {
-  const url = URL.parse(text)
-  if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
-    throw new ConfigurationError('The server to read from is not given as a URL: postgres://user:password@host:port/database.')
-  }
+  const url = new URL(text)
   const options = url.searchParams.get('options')
   url.searchParams.set('options', `${options === null ? '' : `${options} `}-crole=${roles.owner}`)
   return url.href
