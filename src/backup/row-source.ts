@@ -58,6 +58,57 @@ export interface LoadOptions {
   readonly onTable?: ((loaded: { readonly table: string; readonly rows: number }) => void) | undefined
 }
 
+/** In what two tenants' rows of a table differ. Keys are as text, without the tenant. */
+export interface TableDifference {
+  readonly table: string
+  /** The columns of the keys; undefined when the table has no primary key: its rows are counted only. */
+  readonly key: readonly string[] | undefined
+  readonly rows: { readonly left: number; readonly right: number }
+  readonly onlyLeft: DifferingRows
+  readonly onlyRight: DifferingRows
+  /** Both have the key, and something else in the row. */
+  readonly changed: DifferingRows
+}
+
+export interface DifferingRows {
+  readonly count: number
+  /** The first few. */
+  readonly keys: readonly (readonly string[])[]
+}
+
+export interface CompareOptions {
+  readonly tables?: readonly string[] | undefined
+  readonly keysMax: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What was done to a table. */
+export interface WrittenTable {
+  readonly table: string
+  readonly inserted: number
+  readonly updated: number
+  readonly deleted: number
+}
+
+export interface MergeOptions {
+  /** Whose rows they were. A row of anybody else is refused. */
+  readonly of: KeyedTenant
+  /** `missing`: what is there stays as it is. `overwrite`: rows whose key is there become those that come. */
+  readonly mode: 'missing' | 'overwrite'
+  /** Of these tables only the rows with these keys, as {@link TableDifference} has them. */
+  readonly keys?: ReadonlyMap<string, readonly (readonly string[])[]> | undefined
+  /** Does all of it, counts, and takes it back. */
+  readonly dryRun?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ReplaceOptions {
+  readonly of: KeyedTenant
+  /** Called when no write of the tenant is under way and none can begin: what is read now is what is replaced. When it throws, nothing is. */
+  readonly whileNobodyWrites: () => Promise<void>
+  readonly signal?: AbortSignal | undefined
+}
+
 /** Reads and writes the rows of tenants in their placements. */
 export interface TenantRows {
   /** The snapshot ends with `fn`. */
@@ -72,4 +123,20 @@ export interface TenantRows {
   load(tenant: PlacedTenant, tables: readonly RowStream[], options: LoadOptions): Promise<void>
   /** Counts and digests of the tenant's rows as they are now. */
   digests(tenant: PlacedTenant): Promise<readonly TableDigest[]>
+  /** Compares the rows of two tenants, whatever their placements. Each side is as of one moment. */
+  compare(left: PlacedTenant, right: PlacedTenant, options: CompareOptions): Promise<readonly TableDifference[]>
+  /**
+   * Brings rows into a tenant's tables, in one transaction, with all constraints on, while the tenant is being served.
+   *
+   * @throws {ConstraintError} when the rows do not fit those that are there. {@link TenantMovingError} while the tenant is being switched.
+   */
+  merge(tenant: PlacedTenant, tables: readonly RowStream[], options: MergeOptions): Promise<readonly WrittenTable[]>
+  /**
+   * Puts rows in the place of all that the tenant has in these tables, in one transaction: readers see all of the old or all of the
+   * new. Writes wait meanwhile.
+   *
+   * @throws {ConstraintError} {@link TenantMovingError}
+   * @throws {OperationInProgressError} when transactions that may write do not end.
+   */
+  replace(tenant: PlacedTenant, tables: readonly RowStream[], options: ReplaceOptions): Promise<readonly WrittenTable[]>
 }

@@ -1,15 +1,24 @@
 // The rows of tenants for backups: read from a snapshot behind the policies, loaded by a login of one transfer.
 
 import { randomUUID } from 'node:crypto'
-import type { ByteStream } from '../../backup/object-store.ts'
-import type { LoadOptions, RowStream, SnapshotOptions, TableDigest, TenantRows, TenantSnapshot } from '../../backup/row-source.ts'
+import type {
+  CompareOptions,
+  LoadOptions,
+  MergeOptions,
+  ReplaceOptions,
+  RowStream,
+  SnapshotOptions,
+  TableDifference,
+  TableDigest,
+  TenantRows,
+  TenantSnapshot,
+  WrittenTable,
+} from '../../backup/row-source.ts'
 import type { Placement } from '../../core/placement.ts'
 import type { PlacedTenant } from '../../core/placement-adapter.ts'
 import type { SecretStore } from '../../core/secret-store.ts'
-import { type KeyedTenant, tenantKey } from '../../core/tenant-key.ts'
-import { BackupInvalidError, ConfigurationError, WrongTenantError } from '../../errors.ts'
+import { ConfigurationError } from '../../errors.ts'
 import { ControlPool } from '../control-pool.ts'
-import { rewriteCopyText } from '../copy/copy-text.ts'
 import { loadTenant } from '../copy/tenant-load.ts'
 import { openTenantSnapshot, type TenantSnapshot as RowSnapshot } from '../copy/tenant-snapshot.ts'
 import { databaseUrl } from '../database.ts'
@@ -17,6 +26,9 @@ import type { FleetConnections } from '../fleet-connections.ts'
 import { readLedger } from '../migrations/ledger.ts'
 import { roles } from '../roles.ts'
 import { dropTransferLogin, ensureTransferLogin } from '../transfer-login.ts'
+import { renamedRows } from './renamed-rows.ts'
+import { differencesOf } from './row-differences.ts'
+import { mergeRows, replaceRows } from './write-rows.ts'
 
 export interface PostgresTenantRowsOptions {
   readonly connections: FleetConnections
@@ -60,7 +72,7 @@ export class PostgresTenantRows implements TenantRows {
         tables: tables.map((table) => ({
           table: table.table,
           columns: table.columns,
-          rows: () => renamed(table, { from: of, to: tenant }, signal),
+          rows: () => renamedRows(table, { from: of, to: tenant }, signal),
         })),
         ...(onTable && { onTable }),
       })
@@ -74,7 +86,9 @@ export class PostgresTenantRows implements TenantRows {
     const { connections } = this.#options
     const url = URL.parse(from.includes('://') ? from : await connections.administratorUrl(from))
     if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
-      throw new ConfigurationError('The server to read from is neither a name of the catalog nor a URL: postgres://user:password@host:port/database.')
+      throw new ConfigurationError(
+        'The server to read from is neither a name of the catalog nor a URL: postgres://user:password@host:port/database.',
+      )
     }
     const isNamed = from.includes('://') && url.pathname.length > 1
     return asOwner(isNamed ? url.href : databaseUrl(url.href, { database: await this.#databaseName(placement) }))
@@ -83,6 +97,21 @@ export class PostgresTenantRows implements TenantRows {
   /** As PostgreSQL knows it: the catalog's own may have been restored under another name than the catalog has. */
   async #databaseName({ database }: Placement): Promise<string> {
     return decodeURIComponent(new URL(await this.#options.connections.migratorUrl(database)).pathname.slice(1))
+  }
+
+  async compare(left: PlacedTenant, right: PlacedTenant, { signal, ...options }: CompareOptions): Promise<readonly TableDifference[]> {
+    const { connections } = this.#options
+    return await openTenantSnapshot(connections, left, { connections: 1, signal }, async (ours) =>
+      openTenantSnapshot(connections, right, { connections: 1, signal }, async (theirs) => differencesOf(ours, theirs, options)),
+    )
+  }
+
+  async merge(tenant: PlacedTenant, tables: readonly RowStream[], options: MergeOptions): Promise<readonly WrittenTable[]> {
+    return await mergeRows(this.#options.connections, tenant, tables, options)
+  }
+
+  async replace(tenant: PlacedTenant, tables: readonly RowStream[], options: ReplaceOptions): Promise<readonly WrittenTable[]> {
+    return await replaceRows(this.#options.connections, tenant, tables, options)
   }
 
   async digests(tenant: PlacedTenant): Promise<readonly TableDigest[]> {
@@ -146,26 +175,4 @@ function asOwner(text: string): string {
   const options = url.searchParams.get('options')
   url.searchParams.set('options', `${options === null ? '' : `${options} `}-crole=${roles.owner}`)
   return url.href
-}
-
-/**
- * The rows as another tenant's. A row that is not of the tenant whose rows they are said to be is refused: it would become the other
- * one's without a trace.
- */
-async function* renamed(
-  { table, columns, tenantColumn, tenantType, rows }: RowStream,
-  { from, to }: { readonly from: KeyedTenant; readonly to: KeyedTenant },
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Buffer, void, undefined> {
-  const [before, after] = [tenantKey(from, tenantType), tenantKey(to, tenantType)]
-  if (!columns.includes(tenantColumn)) throw new BackupInvalidError(`The rows of ${table} come without their column ${tenantColumn}.`)
-  const rewrite = (value: string | null): string => {
-    if (value === before) return after
-    throw new WrongTenantError(`A row of ${table} is not the tenant’s whose backup it is. Nothing was loaded.`)
-  }
-  yield* rewriteCopyText(buffers(rows(signal)), columns, new Map([[tenantColumn, rewrite]]))
-}
-
-async function* buffers(stream: ByteStream): AsyncGenerator<Buffer> {
-  for await (const piece of stream) yield Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
 }
