@@ -251,6 +251,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     clock,
     partywall: partywallVersion(),
     onboard: (tenant, verb) => tenants.onboard(tenant, verb),
+    replace: (id, contents, verb) => tenants.replace(id, contents, verb),
   })
   const tenants = new Operations({
     catalog,

@@ -2,16 +2,18 @@
 
 import type { Actor } from '../core/actor.ts'
 import type { Isolation } from '../core/placement.ts'
-import { type Json, parseTenantRef, type TenantId, type TenantKeys, type TenantRef } from '../core/tenant.ts'
+import { type Json, parseTenantRef, type Tenant, type TenantId, type TenantKeys, type TenantRef } from '../core/tenant.ts'
 import { BackupNotFoundError, InvalidInputError, TenantNotFoundError } from '../errors.ts'
 import type { OnboardTenant, OperationReport, VerbOptions } from '../operations/operations.ts'
 import { type Backup, type Listing, listBackups } from './backup-listing.ts'
-import type { BackupParts } from './backup-parts.ts'
+import { type BackupParts, livingTenant } from './backup-parts.ts'
+import { type DiffOptions, diffTenants, type MergeIntoOptions, mergeInto, type RowsOf } from './bring-back.ts'
 import { type CreateOptions, createBackup } from './create-backup.ts'
-import { openBackup } from './open-backup.ts'
+import { type BackupPlace, openBackup } from './open-backup.ts'
 import { deleteBackup, type Pruned, pruneBackups } from './prune-backups.ts'
 import { nameOfPlace } from './restore-rows.ts'
 import { checkedRetention, type RetentionRule } from './retention.ts'
+import type { TableDifference, WrittenTable } from './row-source.ts'
 import { type DueBackup, type RunDueOptions, runDueBackups } from './run-due.ts'
 import { type BackupVerification, type VerifyOptions, verifyBackup } from './verify-backup.ts'
 
@@ -37,6 +39,7 @@ export interface RestoreOptions extends VerbOptions {
 
 export interface BackupsParts extends BackupParts {
   readonly onboard: (tenant: OnboardTenant, options: VerbOptions) => Promise<OperationReport>
+  readonly replace: (tenantId: TenantId, contents: string, options: VerbOptions & { readonly reason: string }) => Promise<OperationReport>
 }
 
 /**
@@ -158,6 +161,63 @@ export class Backups {
       contents: nameOfPlace(place),
     }
     return await this.#parts.onboard(tenant, options)
+  }
+
+  /**
+   * In what a tenant (`left`) and another one, or a backup (`right`), differ: counts, and the keys of the first few rows. A backup is
+   * restored into a throw-away place for it.
+   */
+  async diff(ref: TenantRef, other: string, options: DiffOptions = {}): Promise<readonly TableDifference[]> {
+    return await diffTenants(this.#parts, await livingTenant(this.#parts, ref), await this.#sourceNamed(other), options)
+  }
+
+  /**
+   * Brings rows of a tenant that was restored beside, or of a backup, into a tenant, in one transaction, while it is being served: those
+   * that are missing, or with `overwrite` those that differ, too. Nothing is deleted.
+   *
+   * @throws {ConstraintError} when they do not fit the rows that are there, e.g. for want of the rows that they refer to.
+   */
+  async merge(ref: TenantRef, other: string, options: MergeIntoOptions & Asked = {}): Promise<readonly WrittenTable[]> {
+    const tenant = await livingTenant(this.#parts, ref)
+    const source = await this.#sourceNamed(other)
+    const written = await mergeInto(this.#parts, tenant, source, options)
+    if (options.dryRun !== true) {
+      const rows = written.reduce((sum, { inserted, updated }) => sum + inserted + updated, 0)
+      await this.#record('backup.merged', tenant.id, { rows, tables: written.map(({ table }) => table) }, options)
+      // What was derived from the rows is stale.
+      if (rows > 0) await this.#parts.catalog.update(tenant.id, { name: tenant.name })
+    }
+    return written
+  }
+
+  /**
+   * Puts the rows of a backup, or of another tenant as they are now, in the place of a tenant's own, in one transaction. The tenant keeps
+   * its id, name, settings and place. Readers see all of the old or all of the new; writes wait meanwhile. What was there is backed up
+   * first, while nobody can write: swapping with that backup is the way back. Needs a reason.
+   *
+   * @throws {BackupNotFoundError} {@link BackupInvalidError} {@link ConstraintError} {@link OperationInProgressError}
+   */
+  async swap(ref: TenantRef, other: string, options: VerbOptions & { readonly reason: string }): Promise<OperationReport> {
+    const tenant = await livingTenant(this.#parts, ref)
+    const source = await this.#sourceNamed(other)
+    if (source.kind === 'tenant' && source.tenant.id === tenant.id) throw new InvalidInputError('A tenant cannot be swapped with itself.')
+    const place = source.kind === 'backup' ? source.place : await this.#snapshotOf(source.tenant, options)
+    return await this.#parts.replace(tenant.id, nameOfPlace(place), options)
+  }
+
+  async #snapshotOf({ id: tenantId }: Tenant, { signal }: VerbOptions): Promise<BackupPlace> {
+    const { id } = await createBackup(this.#parts, tenantId, { kind: 'safety', signal })
+    return { tenantId, id }
+  }
+
+  /** A tenant by its id or slug, or else a backup. */
+  async #sourceNamed(name: string): Promise<RowsOf> {
+    if (!name.includes('/')) {
+      const tenant = await this.#parts.catalog.find(parseTenantRef(name))
+      if (tenant !== undefined) return { kind: 'tenant', tenant: await livingTenant(this.#parts, tenant.id) }
+    }
+    const { tenantId, id } = await this.get(name)
+    return { kind: 'backup', place: { tenantId, id } }
   }
 
   async #idOf(ref: TenantRef): Promise<TenantId> {

@@ -39,7 +39,7 @@ export function openBackups(settings: BackupSettings | undefined, parts: Omit<Ba
   const backups = new Backups({ ...parts, store })
   return {
     backups,
-    filler: backupFiller({ store, secrets: parts.secrets, rows: parts.rows }),
+    filler: backupFiller({ ...parts, store }),
     purgeStore: backupPurgeStore(store),
     keeper() {
       if (schedule.length === 0) return undefined

@@ -3,17 +3,20 @@
 import type { PlacedTenant } from '../core/placement-adapter.ts'
 import { parseTenantId } from '../core/tenant.ts'
 import { BackupInvalidError, InvalidInputError } from '../errors.ts'
-import type { Filled, FillOptions, TenantFiller } from '../operations/tenant-filler.ts'
+import type { Filled, FillOptions, Replaced, TenantFiller } from '../operations/tenant-filler.ts'
 import type { BackupParts } from './backup-parts.ts'
+import { createBackup } from './create-backup.ts'
 import { type BackupPlace, openBackup } from './open-backup.ts'
 
-type Parts = Pick<BackupParts, 'store' | 'secrets' | 'rows'>
+type Parts = BackupParts
 
-/** Fills new tenants from backups, which are named as `<tenant id>/<backup id>`. */
+/** Fills tenants from backups, which are named as `<tenant id>/<backup id>`. */
 export function backupFiller(parts: Parts): TenantFiller {
   return {
     check: async (contents) => void (await openBackup(parts, placeNamed(contents))),
     fill: async (tenant, contents, options) => await restoreRows(parts, placeNamed(contents), tenant, options),
+    replace: async (tenant, contents, options) => await replaceRows(parts, placeNamed(contents), tenant, options),
+    release: async (tenant) => await parts.rows.release(tenant),
   }
 }
 
@@ -43,4 +46,18 @@ async function restoreRows(parts: Parts, place: BackupPlace, tenant: PlacedTenan
   }
   await parts.rows.load(tenant, tables, { of, signal, onTable })
   return { tables: tables.length, rows: total }
+}
+
+/** The backup of what was there is whole before anything of it is deleted: without it nothing is replaced. */
+async function replaceRows(parts: Parts, place: BackupPlace, tenant: PlacedTenant, { signal, onProgress }: FillOptions): Promise<Replaced> {
+  const { manifest, tables } = await openBackup(parts, place)
+  const of = { id: manifest.tenantId, keys: manifest.tenant.keys }
+  let safety = ''
+  const whileNobodyWrites = async (): Promise<void> => {
+    const { id } = await createBackup(parts, tenant.id, { kind: 'safety', signal })
+    safety = nameOfPlace({ tenantId: tenant.id, id })
+    onProgress?.(`what was there is backed up as ${safety}`)
+  }
+  const written = await parts.rows.replace(tenant, tables, { of, whileNobodyWrites, signal })
+  return { safety, tables: written.map(({ table, inserted, deleted }) => ({ table, inserted, deleted })) }
 }

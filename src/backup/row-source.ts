@@ -139,4 +139,6 @@ export interface TenantRows {
    * @throws {OperationInProgressError} when transactions that may write do not end.
    */
   replace(tenant: PlacedTenant, tables: readonly RowStream[], options: ReplaceOptions): Promise<readonly WrittenTable[]>
+  /** Takes away what a replacement that was killed has left of itself; done again, it does no harm. */
+  release(tenant: PlacedTenant): Promise<void>
 }

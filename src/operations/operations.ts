@@ -17,6 +17,7 @@ import { auditOperation } from './operation-audit.ts'
 import type { OperationListener } from './operation-event.ts'
 import { checkedReason, parseOperationId } from './operation-input.ts'
 import { rename } from './rename.ts'
+import { replace } from './replace.ts'
 import { resume } from './resume.ts'
 import { OperationRunner, type Resumed, type ResumeOptions } from './runner.ts'
 import { suspend } from './suspend.ts'
@@ -170,6 +171,15 @@ export class Operations {
     return await this.#start('offboard', ref, input, options, true)
   }
 
+  /**
+   * Puts the rows of a backup, `<tenant id>/<backup id>`, in the place of the tenant's own; see {@link Backups.swap}. Needs a reason.
+   *
+   * The output of the step `replace` has `safety`, the backup of what was there: with it the same verb is the way back.
+   */
+  async replace(ref: TenantRef, contents: string, options: VerbOptions & { readonly reason: string }): Promise<OperationReport> {
+    return await this.#start('replace', ref, { contents }, options, true)
+  }
+
   /** @throws {OperationNotFoundError} */
   async get(id: string): Promise<Operation> {
     const operation = await this.#journal.find(parseOperationId(id))
@@ -281,7 +291,7 @@ export class Operations {
 }
 
 /** The kinds of operations, each with a file of its name. */
-export const operationKinds = Object.freeze(['onboard', 'rename', 'change-plan', 'suspend', 'resume', 'offboard'] as const)
+export const operationKinds = Object.freeze(['onboard', 'rename', 'change-plan', 'suspend', 'resume', 'offboard', 'replace'] as const)
 
 export type OperationKind = (typeof operationKinds)[number]
 
@@ -293,6 +303,7 @@ function definitionsOf(life: TenantLife, journal: OperationJournal): Readonly<Re
     suspend: suspend(life),
     resume: resume(life),
     offboard: offboard(life, journal),
+    replace: replace(life),
   }
 }
 

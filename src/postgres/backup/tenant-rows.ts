@@ -28,7 +28,7 @@ import { roles } from '../roles.ts'
 import { dropTransferLogin, ensureTransferLogin } from '../transfer-login.ts'
 import { renamedRows } from './renamed-rows.ts'
 import { differencesOf } from './row-differences.ts'
-import { mergeRows, replaceRows } from './write-rows.ts'
+import { mergeRows, releaseWrites, replaceRows } from './write-rows.ts'
 
 export interface PostgresTenantRowsOptions {
   readonly connections: FleetConnections
@@ -112,6 +112,10 @@ export class PostgresTenantRows implements TenantRows {
 
   async replace(tenant: PlacedTenant, tables: readonly RowStream[], options: ReplaceOptions): Promise<readonly WrittenTable[]> {
     return await replaceRows(this.#options.connections, tenant, tables, options)
+  }
+
+  async release(tenant: PlacedTenant): Promise<void> {
+    await releaseWrites(this.#options.connections, tenant)
   }
 
   async digests(tenant: PlacedTenant): Promise<readonly TableDigest[]> {

@@ -39,12 +39,9 @@ export async function replaceRows(
   streams: readonly RowStream[],
   options: ReplaceOptions,
 ): Promise<readonly WrittenTable[]> {
-  const { database } = tenant.placement
-  const asOwner = async (verb: 'start_moving' | 'stop_moving'): Promise<unknown> =>
-    await connections.asMigrator(database, (control) => control.query(`select partywall.${verb}($1)`, [tenant.id]))
   // From here on each write of the tenant takes a shared lock on the gate, so that all of them can be waited for. Who is killed now
   // leaves just that: writes go on.
-  await asOwner('start_moving')
+  await moving(connections, tenant, 'start_moving')
   try {
     await untilOlderAreOver(connections, tenant, options.signal)
     return await inTenant(connections, tenant, options, async (connection, present) => {
@@ -55,13 +52,23 @@ export async function replaceRows(
       const written: WrittenTable[] = []
       for (const each of staged) {
         const { table, inserted, updated } = await insertStaged(connection, each, { mode: 'missing' })
+        if (inserted !== each.rows) throw new ConstraintError(`Of ${each.rows} rows for ${table} only ${inserted} found a place.`)
         written.push({ table, inserted, updated, deleted: deleted.get(table) ?? 0 })
       }
       return written
     })
   } finally {
-    await asOwner('stop_moving')
+    await releaseWrites(connections, tenant)
   }
+}
+
+/** Writes cost what they cost without a replacement. Done again, it does no harm. */
+export async function releaseWrites(connections: FleetConnections, tenant: PlacedTenant): Promise<void> {
+  await moving(connections, tenant, 'stop_moving')
+}
+
+async function moving(connections: FleetConnections, { id, placement }: PlacedTenant, verb: 'start_moving' | 'stop_moving'): Promise<void> {
+  await connections.asMigrator(placement.database, (control) => control.query(`select partywall.${verb}($1)`, [id]))
 }
 
 interface Transaction {
