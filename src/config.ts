@@ -1,5 +1,8 @@
 // partywall.config.ts: what the command line knows of an application. The service itself takes its options where it is made.
 
+import type { BackupSettings } from './backup/fleet-backups.ts'
+import { checkedRetention } from './backup/retention.ts'
+import { checkedSchedule } from './backup/schedule.ts'
 import { type Plan, Plans } from './core/plans.ts'
 import type { SecretStore } from './core/secret-store.ts'
 import { ConfigurationError } from './errors.ts'
@@ -17,6 +20,8 @@ export interface PartywallConfig {
   readonly plans?: Readonly<Record<string, Plan>> | undefined
   /** Where passwords and keys are kept. Default: files in PARTYWALL_SECRETS_DIR, or else the environment. */
   readonly secrets?: SecretStore | undefined
+  /** Where backups of tenants are kept, how often they are made and how long they stay. Default: files in PARTYWALL_BACKUPS_DIR. */
+  readonly backups?: BackupSettings | undefined
   /** What every new tenant starts with. */
   readonly seeds?: FleetOptions['seeds']
   /** The application's own part in a tenant's life. */
@@ -68,6 +73,7 @@ const configChecks = {
   rollout: checkRollout,
   plans: checkPlans,
   secrets: having('get', 'put', 'delete', 'list'),
+  backups: (value, path) => checkKeys(value, path, backupChecks, ['store']),
   seeds: checkSeeds,
   hooks: (value, path) => checkKeys(value, path, hookChecks),
   masks: (value, path) => {
@@ -78,6 +84,11 @@ const configChecks = {
   provisioner: checkFunction,
   stock: listOf((value, path) => checkKeys(value, path, stockChecks, Object.keys(stockChecks))),
 } satisfies Record<keyof PartywallConfig, Check>
+const backupChecks = {
+  store: having('put', 'get', 'head', 'delete', 'list'),
+  schedule: (value, path) => void checkedSchedule(value, path),
+  retention: (value, path) => void checkedRetention(value, path),
+} satisfies Record<keyof BackupSettings, Check>
 const hookChecks = { beforeOpen: checkFunction, admin: checkFunction, onboarded: checkFunction } satisfies Record<
   keyof NonNullable<FleetOptions['hooks']>,
   Check

@@ -273,6 +273,17 @@ export class RolloutNotFoundError extends errorClass('PW_ROLLOUT_NOT_FOUND', 404
 /** A migration cannot be read, or failed: `details` say which file, in which schema, at which line. It left nothing behind. */
 export class MigrationError extends errorClass('PW_MIGRATION', 500, false, 'Internal error.') {}
 
+// ── Backups ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** There is no such backup: it was never completed, or it was deleted. */
+export class BackupNotFoundError extends errorClass('PW_BACKUP_NOT_FOUND', 404, false, 'Not found.') {}
+
+/** A backup is not what was written (changed, cut off, of another tenant), or its key is not there. Nothing of it was used. */
+export class BackupInvalidError extends errorClass('PW_BACKUP_INVALID', 422, false, 'The backup cannot be used.') {}
+
+/** The store of backups does not answer, refuses or has no space left. */
+export class ObjectStoreError extends errorClass('PW_OBJECT_STORE', 503, true, 'Briefly unavailable. Try again.') {}
+
 // ── HTTP ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** No route has this method and path. */
@@ -371,6 +382,9 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     MigrationError,
     RolloutInProgressError,
     RolloutNotFoundError,
+    BackupNotFoundError,
+    BackupInvalidError,
+    ObjectStoreError,
     RouteNotFoundError,
     BodyTooLargeError,
     MediaTypeError,

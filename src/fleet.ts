@@ -1,6 +1,8 @@
 // openFleet(): the other place where the parts are joined. A tenancy serves tenants; a fleet makes, changes, migrates and removes
 // them. It holds the migrator's login and the secrets, so that a process that serves the public has none of it.
 
+import type { Backups } from './backup/backups.ts'
+import { type BackupSettings, type FleetBackups, openBackups } from './backup/fleet-backups.ts'
 import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import { type Clock, systemClock } from './core/clock.ts'
@@ -12,7 +14,7 @@ import { type Plan, Plans } from './core/plans.ts'
 import type { DedicatedServers, Provisioner, ServerRequest } from './core/provisioner.ts'
 import type { SecretStore } from './core/secret-store.ts'
 import type { TenantId } from './core/tenant.ts'
-import { CapacityError, TenantNotFoundError } from './errors.ts'
+import { CapacityError, ConfigurationError, TenantNotFoundError } from './errors.ts'
 import { issueApiKey } from './identity/api-key.ts'
 import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
 import { type KeepOptions, keep } from './operations/keeper.ts'
@@ -22,8 +24,10 @@ import { Operations } from './operations/operations.ts'
 import type { PurgeStore } from './operations/purge-store.ts'
 import { secretPurgeStore } from './operations/secret-purge-store.ts'
 import type { AdminKeys, Seed, TenantHooks } from './operations/tenant-life.ts'
+import { partywallVersion } from './partywall-version.ts'
 import { PostgresApiKeys } from './postgres/api-keys.ts'
 import { PostgresAuditTrail } from './postgres/audit-trail.ts'
+import { PostgresTenantRows } from './postgres/backup/tenant-rows.ts'
 import { PostgresCatalog } from './postgres/catalog.ts'
 import { CatalogPurgeStore } from './postgres/catalog-purge-store.ts'
 import { ControlPool } from './postgres/control-pool.ts'
@@ -63,6 +67,8 @@ export interface FleetOptions {
   readonly migrations?: URL | undefined
   /** How migrations go over the fleet. Default: all places at once, halting after 10 failures. */
   readonly rollout?: Pick<RolloutOptions, 'rings' | 'budget' | 'concurrency'> | undefined
+  /** Without it no tenant can be backed up or restored. */
+  readonly backups?: BackupSettings | undefined
   readonly hooks?: TenantHooks | undefined
   readonly seeds?: readonly Seed[] | undefined
   /** Masks of the application's own, which the rules of a clone call by their names. */
@@ -102,6 +108,7 @@ interface Parts {
   readonly secrets: SecretStore
   readonly reader: ControlPool
   readonly writer: ControlPool
+  readonly backups: FleetBackups | undefined
 }
 
 /** Tenants, servers, placements and migrations of an installation. Made by {@link openFleet}. */
@@ -128,6 +135,7 @@ export class Fleet {
   readonly secrets: SecretStore
   readonly #writer: ControlPool
   readonly #presence: MoverPresence
+  readonly #backups: FleetBackups | undefined
   readonly #closing = new AbortController()
   readonly #keeping = new Set<Promise<void>>()
 
@@ -149,6 +157,15 @@ export class Fleet {
     this.reader = parts.reader
     this.secrets = parts.secrets
     this.#writer = parts.writer
+    this.#backups = parts.backups
+  }
+
+  /** Backups of tenants, and their restore. @throws {ConfigurationError} when nobody says where they are kept. */
+  get backups(): Backups {
+    if (this.#backups !== undefined) return this.#backups.backups
+    throw new ConfigurationError(
+      'There is no store of backups. Pass openFleet({ backups: { store } }), or set backups in partywall.config.ts.',
+    )
   }
 
   /**
@@ -177,8 +194,8 @@ export class Fleet {
   }
 
   /**
-   * Goes on with what was left undone (killed processes, times of grace that are over) and keeps the stock full, in rounds, until
-   * the signal fires or the fleet is closed. One process of an installation should do it; more of them share the work.
+   * Goes on with what was left undone (killed processes, times of grace that are over), keeps the stock full, and makes the backups that
+   * are due, in rounds, until the signal fires or the fleet is closed. One process of an installation should do it; more of them share the work.
    *
    * @throws {InvalidInputError} when `everyMs` is out of bounds. A round that fails is told to `onRound`, and is no end.
    */
@@ -186,7 +203,7 @@ export class Fleet {
     const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])]
     const { tenants: operations, placements } = this
     const keeping = keep(
-      { operations, fillStock: (request) => placements.stock.fill(request) },
+      { operations, fillStock: (request) => placements.stock.fill(request), backUp: this.#backups?.keeper() },
       { ...options, signal: AbortSignal.any(signals) },
     )
     const together = Promise.all([keeping, this.moves.keep({ signal: AbortSignal.any(signals) })]).then(() => {})
@@ -252,6 +269,17 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const asMigrator: LendMigrator = (database, fn) => connections.asMigrator(database, fn)
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
   const catalog = new PlannedCatalog(new PostgresCatalog({ reader, writer }), plans)
+  const backups = openBackups(options.backups, {
+    secrets,
+    catalog,
+    placements: (isolation) => placements.for(isolation),
+    rows: new PostgresTenantRows({ connections, secrets }),
+    auditTrail,
+    clock,
+    partywall: partywallVersion(),
+    onboard: (tenant, verb) => tenants.onboard(tenant, verb),
+    replace: (id, contents, verb) => tenants.replace(id, contents, verb),
+  })
   const tenants = new Operations({
     catalog,
     placements: (isolation) => placements.for(isolation),
@@ -266,11 +294,13 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       new SlotPurgeStore((server, fn) => connections.asAdministrator(server, fn)),
       secretPurgeStore(secrets),
       new CatalogPurgeStore(writer),
+      ...(backups === undefined ? [] : [backups.purgeStore]),
       ...(options.cache === undefined ? [] : [cachePurgeStore(options.cache)]),
       ...(options.stores ?? []),
     ],
     copier: new PostgresTenantCopier({ connections, secrets, masks: options.masks }),
     exporter: new DirectoryTenantExporter({ asMigrator }),
+    filler: backups?.filler,
     journal: new PostgresOperationJournal({ reader, writer }),
     auditTrail,
     leaseMs: options.leaseMs,
@@ -308,6 +338,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   })
   const rollout = new Rollout({ ...options.rollout, reader, writer, connections, set: migrations, auditTrail, clock })
   return new Fleet({
+    backups,
     tenants,
     moves,
     presence,

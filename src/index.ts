@@ -1,5 +1,5 @@
 // The public API, by name. Doors for frameworks and identities have entries of their own: partywall/fastify, partywall/identity,
-// partywall/provisioners, and so have secret stores: partywall/secrets.
+// partywall/provisioners, and so have stores: partywall/secrets, partywall/backup.
 
 export { defineConfig, type PartywallConfig, type RolloutConfig } from './config.ts'
 export type { Actor } from './core/actor.ts'
@@ -35,6 +35,8 @@ export type { CreateTenantInput, StatusChange, Tenants, UpdateTenantInput } from
 export {
   AbortedError,
   AdmissionTimeoutError,
+  BackupInvalidError,
+  BackupNotFoundError,
   BodyTooLargeError,
   BootRefusedError,
   CallbackRefusedError,
@@ -65,6 +67,7 @@ export {
   MoveRefusedError,
   MoveStateError,
   NoTenantError,
+  ObjectStoreError,
   OperationFailedError,
   OperationInProgressError,
   OperationNotCancellableError,

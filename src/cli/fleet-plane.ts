@@ -1,5 +1,6 @@
 // The fleet for one command: opened with the nearest configuration, used, closed.
 
+import type { BackupSettings } from '../backup/fleet-backups.ts'
 import type { PartywallConfig } from '../config.ts'
 import type { Actor } from '../core/actor.ts'
 import type { Isolation } from '../core/placement.ts'
@@ -15,6 +16,7 @@ export interface FleetPlane {
   readonly fleet: Fleet
   readonly secrets: SecretStore
   readonly config: PartywallConfig
+  readonly backups: BackupSettings | undefined
   /** Who sits at the terminal, for the journal and the audit trail. */
   readonly actor: Actor
   /** Keeps in the audit trail that the one at the terminal did this. */
@@ -30,15 +32,15 @@ export const needsFleet = `${needsAdmin}. Secrets are where that partywall dev, 
  * @throws {ConfigurationError} when nobody says where the catalog is, or the configuration cannot be.
  */
 export async function withFleet<T>(terminal: Terminal, fn: (plane: FleetPlane) => Promise<T>): Promise<T> {
-  const { catalog, admin, secrets, config, migrations } = await readFleetSettings(terminal)
+  const { catalog, admin, secrets, config, migrations, backups } = await readFleetSettings(terminal)
   const { plans, hooks, seeds, masks, stores, provisioner } = config
-  const options = { catalog, admin, secrets, plans, migrations, hooks, seeds, masks, stores, provisioner }
+  const options = { catalog, admin, secrets, plans, migrations, backups, hooks, seeds, masks, stores, provisioner }
   const fleet = await openFleet({ ...options, applicationName: 'partywall cli' })
   const actor = actorAtTerminal()
   const record: FleetPlane['record'] = ({ reason, ...done }) =>
     fleet.auditTrail.record({ ...done, outcome: 'allowed', actor, requestId: undefined, reason })
   try {
-    return await fn({ fleet, secrets, config, actor, record })
+    return await fn({ fleet, secrets, config, backups, actor, record })
   } finally {
     await fleet.close()
   }

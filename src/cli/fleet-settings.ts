@@ -1,8 +1,10 @@
 // What commands on the whole fleet go by: the control plane, its secrets, and the nearest configuration with its migrations.
 
 import { stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { directoryStore } from '../backup/directory-store.ts'
+import type { BackupSettings } from '../backup/fleet-backups.ts'
 import type { PartywallConfig } from '../config.ts'
 import type { SecretStore } from '../core/secret-store.ts'
 import { ConfigurationError } from '../errors.ts'
@@ -17,6 +19,8 @@ export interface FleetSettings {
   readonly admin: string
   readonly secrets: SecretStore
   readonly config: PartywallConfig
+  /** Undefined when nobody says where backups are kept. */
+  readonly backups: BackupSettings | undefined
   /** Undefined when nobody names a directory, and the usual one is not there. */
   readonly migrations: URL | undefined
 }
@@ -29,7 +33,14 @@ export async function readFleetSettings(terminal: Terminal): Promise<FleetSettin
   const found = (await findConfig(terminal.cwd)) ?? (beside === undefined ? undefined : await findConfig(beside))
   const config = found?.config ?? {}
   const { catalog, admin } = settings
-  return { catalog, admin, config, secrets: secretsOf(terminal, settings, config), migrations: await migrationsOf(settings, found) }
+  return {
+    catalog,
+    admin,
+    config,
+    secrets: secretsOf(terminal, settings, config),
+    backups: backupsOf(terminal, settings, config),
+    migrations: await migrationsOf(settings, found),
+  }
 }
 
 function secretsOf({ env, cwd }: Terminal, { dev }: Settings, { secrets }: PartywallConfig): SecretStore {
@@ -38,6 +49,14 @@ function secretsOf({ env, cwd }: Terminal, { dev }: Settings, { secrets }: Party
   if (secrets !== undefined) return secrets
   const { PARTYWALL_SECRETS_DIR: directory } = env
   return directory ? fileSecrets({ directory: resolve(cwd, directory) }) : environmentSecrets(env)
+}
+
+function backupsOf({ env, cwd }: Terminal, { dev }: Settings, { backups }: PartywallConfig): BackupSettings | undefined {
+  // The same for backups: those of a partywall dev lie beside its secrets.
+  if (dev?.secrets !== undefined) return { ...backups, store: directoryStore(join(dirname(dev.secrets), 'backups')) }
+  if (backups !== undefined) return backups
+  const { PARTYWALL_BACKUPS_DIR: directory } = env
+  return directory ? { store: directoryStore(resolve(cwd, directory)) } : undefined
 }
 
 async function migrationsOf({ dev }: Settings, found: FoundConfig | undefined): Promise<URL | undefined> {

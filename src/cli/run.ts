@@ -1,9 +1,9 @@
 // The command line: finds the verb, lets commander read its words, and says what went wrong and what to do about it.
 
-import { readFileSync } from 'node:fs'
 import { CommanderError } from 'commander'
 import { systemClock } from '../core/clock.ts'
 import { AbortedError, ConfigurationError, TenancyError } from '../errors.ts'
+import { partywallVersion } from '../partywall-version.ts'
 import { allVerbs } from './all-verbs.ts'
 import { printable } from './columns.ts'
 import { hasSwitch, parseVerb, refuseWords } from './command.ts'
@@ -19,7 +19,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal, progra
   const voice = isJson ? notesAsJson(terminal) : terminal
   try {
     if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
-      terminal.print(ownVersion())
+      terminal.print(partywallVersion())
       return exitCodes.done
     }
     const { verb, words } = await find(program, wordsOf(argv), path, voice)
@@ -127,10 +127,4 @@ function explainCall(error: CommanderError, { isJson, path, terminal }: Explanat
 /** Under --json both streams carry one object a line, so that a machine reads either without guessing. */
 function notesAsJson(terminal: Terminal): Terminal {
   return { ...terminal, note: (message) => terminal.note(printable(JSON.stringify({ kind: 'note', message }))) }
-}
-
-/** This file is in src/cli/ or dist/cli/. */
-function ownVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-  return version
 }

@@ -18,6 +18,8 @@ export interface KeptRound {
   readonly resumed: readonly Resumed[]
   /** Places that were made. */
   readonly made: number
+  /** Tenants that were backed up. */
+  readonly backedUp: number
   /** What went wrong. It is tried again in the next round. */
   readonly errors: readonly TenancyError[]
 }
@@ -34,6 +36,8 @@ interface KeeperParts {
   readonly operations: Pick<Operations, 'resumeAll'>
   /** Makes places until as many wait. @returns how many were made. */
   fillStock(request: StockTarget & { readonly signal: AbortSignal }): Promise<number>
+  /** Makes the backups that are due. @returns one for each tenant that was due. */
+  readonly backUp?: ((signal: AbortSignal) => Promise<readonly { readonly error: TenancyError | undefined }[]>) | undefined
 }
 
 const everyMsDefault = 10_000
@@ -67,7 +71,9 @@ async function round(parts: KeeperParts, options: KeepOptions & { readonly signa
   const resumed = await attempt(() => parts.operations.resumeAll({ onProgress, signal }), [])
   let made = 0
   for (const target of stock) made += await attempt(() => parts.fillStock({ ...target, signal }), 0)
-  return { resumed, made, errors }
+  const due = (await attempt(async () => await parts.backUp?.(signal), undefined)) ?? []
+  errors.push(...due.flatMap(({ error }) => error ?? []))
+  return { resumed, made, backedUp: due.filter(({ error }) => error === undefined).length, errors }
 }
 
 /** The timer is the keeper's own: it ends with the signal. */

@@ -24,6 +24,8 @@ export interface OnboardInput {
   readonly admin?: TenantAdmin | undefined
   /** Its rows are a copy of another tenant's. */
   readonly clone?: CloneInput | undefined
+  /** Whose rows it starts with: what the filler knows them by. */
+  readonly contents?: string | undefined
 }
 
 /** @see OnboardInput.clone */
@@ -46,6 +48,7 @@ export function onboard(life: TenantLife): OperationDefinition<OnboardInput> {
       ...copyRows(life, input),
       ...encryptionKey(life),
       ...hook(life, 'beforeOpen', 'before-open', 'Calls the hook beforeOpen.'),
+      ...fill(life, input),
       openGate(life, input),
       ...seedsOf(life, input).map((seed) => plant(life, seed)),
       ...admin(life, input),
@@ -57,16 +60,19 @@ export function onboard(life: TenantLife): OperationDefinition<OnboardInput> {
 }
 
 function parsed(life: TenantLife, given: unknown): OnboardInput {
-  const { id, tenant, isolation, server, seeds, admin: first, clone } = fieldsOf(given, inputFields)
+  const { id, tenant, isolation, server, seeds, admin: first, clone, contents } = fieldsOf(given, inputFields)
   const names = ['slug', 'name', 'plan', 'region', 'parentId', 'features', 'settings', 'domains', 'encryptionKeyId', 'keys']
   const fields = fieldsOf(tenant, names) as unknown as NewTenant
   // Checked as the catalog checks it, before anything is done; kept as it was given, since the catalog has the defaults.
   const { plan } = checkedNewTenant({ ...fields, slug: parseTenantSlug(fields.slug) })
   const kind = isolation ?? isolationOfPlan(life, plan)
   if (!isolations.includes(kind as Isolation)) throw new InvalidInputError(`isolation is none of ${isolations.join(', ')}.`)
-  const known = (life.seeds ?? []).map((seed) => seed.name)
-  if (seeds !== undefined && !(Array.isArray(seeds) && seeds.every((name) => known.includes(name)))) {
-    throw new InvalidInputError(`seeds is not a list of ${known.join(', ') || 'seeds: none are configured'}.`)
+  const planted = (life.seeds ?? []).map((seed) => seed.name)
+  if (seeds !== undefined && !(Array.isArray(seeds) && seeds.every((name) => planted.includes(name)))) {
+    throw new InvalidInputError(`seeds is not a list of ${planted.join(', ') || 'seeds: none are configured'}.`)
+  }
+  if (contents !== undefined && life.filler === undefined) {
+    throw new ConfigurationError('A restore was asked for, and this installation has no store of backups.')
   }
   return {
     id: parseTenantId(id),
@@ -76,10 +82,11 @@ function parsed(life: TenantLife, given: unknown): OnboardInput {
     ...(seeds !== undefined && { seeds: seeds as readonly string[] }),
     ...(first !== undefined && { admin: parsedAdmin(first) }),
     ...(clone !== undefined && { clone: parsedClone(life, clone) }),
+    ...(contents !== undefined && { contents: textField('contents', contents) }),
   }
 }
 
-const inputFields = ['id', 'tenant', 'isolation', 'server', 'seeds', 'admin', 'clone']
+const inputFields = ['id', 'tenant', 'isolation', 'server', 'seeds', 'admin', 'clone', 'contents']
 
 function parsedClone(life: TenantLife, given: unknown): CloneInput {
   const { of, mask, allowsUnmasked } = fieldsOf(given, ['of', 'mask', 'allowsUnmasked'])
@@ -178,6 +185,20 @@ function hook(life: TenantLife, which: 'beforeOpen' | 'onboarded', name: string,
 function inItsPlace(input: OnboardInput, { outputs, tenantId }: StepContext<OnboardInput>): PlacedTenant {
   const { region = 'default', keys = {} } = input.tenant
   return { id: tenantId, region, keys, placement: outputs['place'] as unknown as Placement }
+}
+
+/** The gate is closed still. What a run that was killed has left goes first: the rows are there once, or not at all. */
+function fill(life: TenantLife, input: OnboardInput): readonly Step[] {
+  const { filler } = life
+  const { contents } = input
+  if (filler === undefined || contents === undefined) return []
+  const run = async (context: StepContext<OnboardInput>): Promise<Json> => {
+    const { signal, progress } = context
+    const tenant = inItsPlace(input, context)
+    await life.placements(input.isolation).empty(tenant, { pauseMs: 0, signal })
+    return { ...(await filler.fill(tenant, contents, { signal, onProgress: progress })) }
+  }
+  return [{ name: 'fill', describe: `Loads the rows of the backup ${contents}.`, run }]
 }
 
 /** Seeds need the gate. Nobody else comes in: the status is still onboarding. */
@@ -317,7 +338,7 @@ async function ours(life: TenantLife, { tenantId }: StepContext<OnboardInput>): 
 }
 
 /** A name that is taken is told before anything is begun. Another may take it in between: the catalog has the last word. */
-export async function assertFree(life: TenantLife, { id, tenant }: OnboardInput): Promise<void> {
+export async function assertFree(life: TenantLife, { id, tenant, contents }: OnboardInput): Promise<void> {
   const lookups = [
     { kind: 'id' as const, id },
     { kind: 'slug' as const, slug: tenant.slug },
@@ -325,4 +346,5 @@ export async function assertFree(life: TenantLife, { id, tenant }: OnboardInput)
   const found = await Promise.all(lookups.map(async (lookup) => await life.catalog.find(lookup)))
   const taken = lookups.find((_, index) => found[index] !== undefined)
   if (taken !== undefined) throw new TenantExistsError(`A tenant with this ${taken.kind} exists already.`)
+  if (contents !== undefined) await life.filler?.check(contents)
 }

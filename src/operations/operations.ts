@@ -18,6 +18,7 @@ import { auditOperation } from './operation-audit.ts'
 import type { OperationListener } from './operation-event.ts'
 import { checkedReason, parseOperationId } from './operation-input.ts'
 import { rename } from './rename.ts'
+import { replace } from './replace.ts'
 import { resume } from './resume.ts'
 import { OperationRunner, type Resumed, type ResumeOptions } from './runner.ts'
 import { suspend } from './suspend.ts'
@@ -67,6 +68,8 @@ export interface OnboardTenant {
   readonly seeds?: readonly string[] | undefined
   /** Its first user, for the hook `admin`. */
   readonly admin?: { readonly email: string; readonly name?: string | undefined } | undefined
+  /** A backup whose rows it starts with, as `<tenant id>/<backup id>`. See {@link Backups.restore}. */
+  readonly contents?: string | undefined
 }
 
 /** A tenant to be made from another. What is not said is as the other has it: plan, region, features of its own. */
@@ -137,10 +140,11 @@ export class Operations {
    * @throws {OperationFailedError} when something broke on the way: retry() goes on, cancel() takes everything back.
    */
   async onboard(tenant: OnboardTenant, options: VerbOptions = {}): Promise<OperationReport> {
-    const { id = uuidv7(), isolation, server, seeds, admin, ...fields } = tenant
+    const { id = uuidv7(), isolation, server, seeds, admin, contents, ...fields } = tenant
     const definition = this.#definitions.onboard as OperationDefinition<OnboardInput>
     const tenantId = parseTenantId(id)
-    const input = definition.parse(withoutUndefined({ id: tenantId, tenant: withoutUndefined(fields), isolation, server, seeds, admin }))
+    const given = { id: tenantId, tenant: withoutUndefined(fields), isolation, server, seeds, admin, contents }
+    const input = definition.parse(withoutUndefined(given))
     const check = async (): Promise<void> => await assertFree(this.#life, input)
     return await this.#perform(definition, tenantId, input, options, { check, needsReason: false })
   }
@@ -221,6 +225,15 @@ export class Operations {
     if (options.dryRun !== true) await certificateKey(this.#life.secrets)
     const input = { graceMs: now === true ? 0 : graceMs, exportTo, batchRows, pauseMs }
     return await this.#start('offboard', ref, input, options, true)
+  }
+
+  /**
+   * Puts the rows of a backup, `<tenant id>/<backup id>`, in the place of the tenant's own; see {@link Backups.swap}. Needs a reason.
+   *
+   * The output of the step `replace` has `safety`, the backup of what was there: with it the same verb is the way back.
+   */
+  async replace(ref: TenantRef, contents: string, options: VerbOptions & { readonly reason: string }): Promise<OperationReport> {
+    return await this.#start('replace', ref, { contents }, options, true)
   }
 
   /** @throws {OperationNotFoundError} */
@@ -347,7 +360,7 @@ export class Operations {
 }
 
 /** The kinds of operations, each with a file of its name. */
-export const operationKinds = Object.freeze(['onboard', 'rename', 'change-plan', 'suspend', 'resume', 'offboard'] as const)
+export const operationKinds = Object.freeze(['onboard', 'rename', 'change-plan', 'suspend', 'resume', 'offboard', 'replace'] as const)
 
 export type OperationKind = (typeof operationKinds)[number]
 
@@ -359,6 +372,7 @@ function definitionsOf(life: TenantLife, journal: OperationJournal): Readonly<Re
     suspend: suspend(life),
     resume: resume(life),
     offboard: offboard(life, journal),
+    replace: replace(life),
   }
 }
 

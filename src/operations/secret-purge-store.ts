@@ -17,7 +17,7 @@ export interface PurgedSecrets {
  * read or not, and afterwards both asked for by name and looked for in the list.
  */
 export function secretPurgeStore(secrets: PurgedSecrets): PurgeStore {
-  const known = (id: TenantId): readonly string[] => [`tenant/${id}/login`]
+  const known = (id: TenantId): readonly string[] => [`tenant/${id}/login`, `tenant/${id}/backup`]
   const listed = async (id: TenantId): Promise<readonly string[]> => await secrets.list(`tenant/${id}/`)
   const found = async (id: TenantId): Promise<readonly string[]> => {
     const there = new Set(await listed(id))

@@ -9,6 +9,7 @@ import { InvalidInputError, TenantNotFoundError, TenantOffboardingError, TenantO
 import type { PurgeStore } from './purge-store.ts'
 import type { TenantCopier } from './tenant-copier.ts'
 import type { TenantExporter } from './tenant-exporter.ts'
+import type { TenantFiller } from './tenant-filler.ts'
 
 /** A statement, in the tenant's scope. */
 export interface SeedScope {
@@ -76,6 +77,8 @@ export interface TenantLife {
   readonly exporter?: TenantExporter | undefined
   /** Fills a clone with rows. Without it there are no clones. */
   readonly copier?: TenantCopier | undefined
+  /** Gives a new tenant the rows of a backup. */
+  readonly filler?: TenantFiller | undefined
   /** Told after every change, so that this process's caches forget the tenant. */
   readonly onTenantChanged?: ((id: TenantId) => void) | undefined
 }

@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { directoryStore } from '../../src/backup/directory-store.ts'
 import type { Terminal } from '../../src/cli/verb.ts'
 import { TenantNotFoundError } from '../../src/errors.ts'
 import { type Fleet, openFleet } from '../../src/fleet.ts'
@@ -57,11 +58,16 @@ export async function cliFleet(): Promise<CliFleet> {
   await writeFile(join(directory, 'partywall.config.ts'), config)
   await mkdir(join(directory, 'migrations'))
   await writeFile(join(directory, 'migrations', '0001-notes.sql'), notes)
-  const env = { PARTYWALL_CATALOG_URL: catalog.urls.gatekeeper, PARTYWALL_ADMIN_URL: catalog.urls.migrator }
+  const env = {
+    PARTYWALL_CATALOG_URL: catalog.urls.gatekeeper,
+    PARTYWALL_ADMIN_URL: catalog.urls.migrator,
+    PARTYWALL_BACKUPS_DIR: 'backups',
+  }
   const fleet = await openFleet({
     catalog: catalog.urls.gatekeeper,
     admin: catalog.urls.migrator,
     secrets: fileSecrets({ directory: join(directory, 'secrets') }),
+    backups: { store: directoryStore(join(directory, 'backups')) },
     migrations: new URL(`file://${directory}/migrations/`),
   })
   await fleet.migrateMain()

@@ -45,6 +45,8 @@ export interface TenantSnapshot {
    * @throws {AbortedError} when the signal fires. {@link ConnectionLostError} when the connection breaks: begin anew.
    */
   copyOut(table: CopyTable): AsyncIterable<Buffer>
+  /** The same of a query that reads: what it selects, in that order. */
+  copyQuery(query: string): AsyncIterable<Buffer>
   /** Count and checksum of the tenant's rows of a table. */
   digest(table: CopyTable): Promise<TableDigest>
   /** Runs statements that read, in the snapshot, as the owner who sees this tenant's rows alone. */
@@ -159,6 +161,14 @@ function snapshotOf(tenant: PlacedTenant, moment: Moment, tables: readonly CopyT
     if (found === undefined) throw new InvalidInputError(`The snapshot has no table ${JSON.stringify(table.name)}.`)
     return found
   }
+  const copyQuery = async function* (query: string): AsyncGenerator<Buffer> {
+    const connection = await lent.take()
+    try {
+      yield* connection.copyOut(`copy (${query}) to stdout`)
+    } finally {
+      lent.giveBack(connection)
+    }
+  }
   return {
     tenant,
     takenAt: moment.takenAt,
@@ -168,13 +178,9 @@ function snapshotOf(tenant: PlacedTenant, moment: Moment, tables: readonly CopyT
     tables,
     async *copyOut(table) {
       const { sqlName, copied } = known(table)
-      const connection = await lent.take()
-      try {
-        yield* connection.copyOut(`copy (select ${copied.map(quoted).join(', ')} from ${sqlName}) to stdout`)
-      } finally {
-        lent.giveBack(connection)
-      }
+      yield* copyQuery(`select ${copied.map(quoted).join(', ')} from ${sqlName}`)
     },
+    copyQuery,
     digest: async (table) => {
       const { sqlName, copied, tenantColumn } = known(table)
       return await lent.use((connection) =>

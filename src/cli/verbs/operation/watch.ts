@@ -23,7 +23,7 @@ export const watch = verb({
 
 /** A round in which nothing happened is not told of. */
 function tellRound(
-  { resumed, made, errors }: KeptRound,
+  { resumed, made, backedUp, errors }: KeptRound,
   { output, terminal }: { readonly output: Output; readonly terminal: Terminal },
 ): void {
   for (const { id, kind, tenantId, operation, error } of resumed) {
@@ -34,5 +34,6 @@ function tellRound(
     output.lines([text], { id, kind, tenantId, state, ...(error !== undefined && { code: error.code, problem: error.message }) })
   }
   if (made > 0) output.lines([`${made} places made for the stock`], { made })
+  if (backedUp > 0) output.lines([`${backedUp} tenants backed up`], { backedUp })
   for (const error of errors) terminal.note(`${error.message} (${error.code}) Tried again in the next round.`)
 }

@@ -1,0 +1,16 @@
+// Stores of backups, by name, and what backups say of themselves.
+
+export type { Backup, Listing } from './backup-listing.ts'
+export type { BackupProgress } from './backup-parts.ts'
+export type { Backups, RestoreOptions } from './backups.ts'
+export type { CreateOptions } from './create-backup.ts'
+export { directoryStore } from './directory-store.ts'
+export type { BackupSettings } from './fleet-backups.ts'
+export type { BackupKind } from './manifest.ts'
+export { memoryStore } from './memory-store.ts'
+export type { ByteStream, ObjectStore, StoredObject } from './object-store.ts'
+export type { Pruned } from './prune-backups.ts'
+export type { RetentionRule } from './retention.ts'
+export type { DueBackup, RunDueOptions } from './run-due.ts'
+export type { BackupSchedule } from './schedule.ts'
+export type { BackupProblem, BackupVerification, VerifyOptions } from './verify-backup.ts'

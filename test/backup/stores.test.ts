@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { directoryStore } from '../../src/backup/directory-store.ts'
+import { memoryStore } from '../../src/backup/memory-store.ts'
+import { ObjectStoreError } from '../../src/errors.ts'
+import { inPieces, objectStoreConformance } from './object-store-conformance.ts'
+
+async function directory(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'partywall-store-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+objectStoreConformance('a store in memory', async () => memoryStore())
+objectStoreConformance('a store in a directory', async (t) => directoryStore(join(await directory(t), 'made', 'below')))
+
+test('a store in a directory: files are their owner’s alone', async (t) => {
+  const path = await directory(t)
+  await directoryStore(path).put('a/b', inPieces(Buffer.from('x')))
+  assert.equal((await stat(join(path, 'a', 'b'))).mode & 0o777, 0o600)
+  assert.equal((await stat(join(path, 'a'))).mode & 0o777, 0o700)
+})
+
+test('a store in a directory: what a killed process was writing is no object, and an empty directory is taken away', async (t) => {
+  const path = await directory(t)
+  const store = directoryStore(path)
+  await store.put('a/b', inPieces(Buffer.from('x')))
+  await writeFile(join(path, 'a', '.part-of-somebody'), 'half')
+  assert.deepEqual(
+    (await store.list('')).map(({ key }) => key),
+    ['a/b'],
+  )
+  await rm(join(path, 'a', '.part-of-somebody'))
+  await store.delete('a/b')
+  assert.deepEqual(await readdir(path), [])
+})
+
+test('a store in a directory: what the file system refuses is an error that names the call, and no path', async (t) => {
+  const path = await directory(t)
+  await writeFile(join(path, 'a'), 'a file where a directory should be')
+  const isTold = (error: unknown) => error instanceof ObjectStoreError && /put a\/b/.test(error.message) && !error.message.includes(path)
+  await assert.rejects(directoryStore(path).put('a/b', inPieces(Buffer.from('x'))), isTold)
+  if (process.getuid?.() === 0) return
+  await chmod(path, 0o500)
+  await assert.rejects(directoryStore(path).put('c', inPieces(Buffer.from('x'))), ObjectStoreError)
+  await chmod(path, 0o700)
+})
