@@ -1,9 +1,10 @@
 // The functions of sql/wall/0012-moves.sql, 0001-wall.sql and sql/catalog/0008-moves.sql, each as one atomic action. They change the
 // state they are given, which is a copy. `undefined` is for a statement that waits for a lock: nothing happens yet.
 
+import { isOver } from '../../../../src/core/move.ts'
 import type { GateState } from '../../../../src/core/placement-adapter.ts'
 import type { Protocol } from './protocol.ts'
-import { markerFrom, otherOf, publisher, type Side, type State } from './state.ts'
+import { deletion, markerFrom, otherOf, publisher, type Side, type State } from './state.ts'
 
 /** A shared lock on the gate's row makes whoever wants to change the row wait. */
 export function isLocked(s: State, side: Side): boolean {
@@ -141,6 +142,7 @@ function mayOpenMoved(protocol: Protocol): boolean {
 /** @returns the number up to which gates may be reopened; null while one may still be committed. */
 export function expireFence(s: State, protocol: Protocol): number | null {
   const isOverdue = s.passed >= s.fence
+  if (isOver(s.move) && protocol.has('fences of moves that are over do not expire')) return null
   if ((s.move === 'switched' || s.move === 'turning') && !protocol.has('a fence expires after the switch')) return null
   if (s.move === 'fencing' && !isOverdue) return null
   if (s.move === 'fencing') {
@@ -183,8 +185,8 @@ export function purge(s: State, side: Side, fence: number, protocol: Protocol): 
   const gate = s.gates[side]
   if (!protocol.has('a purge does not look at the gate') && (gate.state !== 'moved' || gate.fence > fence)) return
   if (side === s.serving) s.violation = 'the rows of the place that serves were purged'
+  if (s.rows[side] !== 0) log(s, side, deletion)
   s.rows[side] = 0
-  log(s, side, 99)
 }
 
 export function opposite(s: State): Side {

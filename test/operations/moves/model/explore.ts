@@ -45,7 +45,8 @@ class Exploring {
   run(): Exploration {
     const { statesMax = statesMaxDefault } = this.#protocol
     const { movers, writers, operations = 0 } = this.#protocol
-    this.#add(firstState({ movers, writers, operations }), -1, '')
+    const hasWayBack = !this.#protocol.has('the slot of the way back is made after the switch')
+    this.#add(firstState({ movers, writers, operations, hasWayBack }), -1, '')
     let [isComplete, at] = [true, 0]
     let wrong: Counterexample | undefined
     while (this.#queue.length > 0 && wrong === undefined && isComplete) {

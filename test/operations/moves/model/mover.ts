@@ -364,7 +364,7 @@ function read(s: State): Partial<Mover> {
 }
 
 /** Where whoever takes the move begins. */
-function startOf(s: State, { steps }: Protocol): MoverAt {
+function startOf(s: State, { steps, has }: Protocol): MoverAt {
   switch (s.move) {
     case 'fencing':
       return 'give-up'
@@ -374,7 +374,7 @@ function startOf(s: State, { steps }: Protocol): MoverAt {
       return 'turn-retire'
     case 'finishing':
     case 'cancelling':
-      return 'finish-replication'
+      return has('rows are purged before replication is dropped') ? 'purge' : 'finish-replication'
     default:
       return 'follow'
   }

@@ -29,6 +29,7 @@ export type Mutation =
   | 'closes what nobody has waited for'
   | 'a following move is tended while it is fenced'
   | 'operations do not wait for a switch'
+  | 'fences of moves that are over do not expire'
 
 export interface Bounds {
   readonly movers: number

@@ -140,8 +140,16 @@ const idleMover: Mover = {
 const idleWriter: Writer = { at: 'idle', place: 0, sees: 'open', isLocked: false, isOld: false, written: 0 }
 const noSlot: Slot = { isThere: false, isSubscribed: false, queue: [], taken: 0 }
 
+export interface Beginning {
+  readonly movers: number
+  readonly writers: number
+  readonly operations: number
+  /** The slot of the second generation is there. */
+  readonly hasWayBack: boolean
+}
+
 /** A move that follows, at its first generation, ready for a switch. */
-export function firstState({ movers, writers, operations }: { movers: number; writers: number; operations: number }): State {
+export function firstState({ movers, writers, operations, hasWayBack }: Beginning): State {
   return {
     move: 'following',
     serving: 0,
@@ -164,7 +172,7 @@ export function firstState({ movers, writers, operations }: { movers: number; wr
     rows: [0, 0],
     volatile: [[], []],
     markers: [Array.from({ length: generations }, () => 0), Array.from({ length: generations }, () => 0)],
-    slots: [noSlot, { ...noSlot, isThere: true, isSubscribed: true }, { ...noSlot, isThere: true }, noSlot, noSlot],
+    slots: [noSlot, { ...noSlot, isThere: true, isSubscribed: true }, { ...noSlot, isThere: hasWayBack }, noSlot, noSlot],
     acknowledged: 0,
     movers: Array.from({ length: movers }, () => idleMover),
     writers: Array.from({ length: writers }, () => idleWriter),
