@@ -201,11 +201,13 @@ test('a plan begins later than it ends: what is a little uneven is left alone, a
   )
 })
 
-test('a great tenant is not carried about for a few bytes', () => {
-  assert.deepEqual(
-    planOf(fleetWith({ a: [989, 11], b: [10] })).moves.map(({ size }) => size?.bytes),
-    [11],
-  )
+test('a great tenant is not carried about for a few bytes, and one in shared tables weighs and stays', () => {
+  const fleet = fleetWith({ a: [985, 15], b: [10] })
+  const [great, small, ...others] = fleet.tenants
+  const shared = { ...small!, placement: { ...small!.placement, isolation: 'pooled' as const } }
+  assert.deepEqual(planOf({ ...fleet, tenants: [great!, shared, ...others] }).moves, [], '1000 and 10 would be 15 and 995')
+  const half = fleetWith({ a: [500, 500], b: [10] })
+  assert.equal(planOf(half).moves.length, 1)
 })
 
 test('who is on the way counts where it will be, and is left alone; so is who is being made or has no known size', () => {
