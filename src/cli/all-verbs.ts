@@ -13,6 +13,7 @@ export const allVerbs = group({
     migrate: async () => (await import('./verbs/migrate.ts')).migrate,
     tenant: async () => (await import('./verbs/tenant.ts')).tenant,
     operation: async () => (await import('./verbs/operation.ts')).operation,
+    move: async () => (await import('./verbs/move.ts')).move,
     server: async () => (await import('./verbs/server.ts')).server,
     database: async () => (await import('./verbs/database.ts')).database,
     stock: async () => (await import('./verbs/stock.ts')).stock,
