@@ -17,6 +17,7 @@ export const allVerbs = group({
     operation: async () => (await import('./verbs/operation.ts')).operation,
     backup: async () => (await import('./verbs/backup.ts')).backup,
     restore: async () => (await import('./verbs/restore.ts')).restore,
+    move: async () => (await import('./verbs/move.ts')).move,
     server: async () => (await import('./verbs/server.ts')).server,
     database: async () => (await import('./verbs/database.ts')).database,
     stock: async () => (await import('./verbs/stock.ts')).stock,

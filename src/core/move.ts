@@ -29,6 +29,20 @@ export type MoveState =
   | 'cancelling'
   | 'cancelled'
 
+/** In the order in which a move that goes well comes to them. */
+export const moveStates: readonly MoveState[] = Object.freeze([
+  'planned',
+  'copying',
+  'following',
+  'fencing',
+  'switched',
+  'turning',
+  'finishing',
+  'done',
+  'cancelling',
+  'cancelled',
+])
+
 /** One of the two places of a move. */
 export type MoveSide = 'source' | 'target'
 
