@@ -73,11 +73,16 @@ export async function copyTables(
                where i.indrelid = c.oid and i.indisprimary
                order by part.ord
             ) as key,
-            (
-              select greatest(sum(r.reltuples) filter (where r.relkind = 'r'), 0)::float8
-                from pg_catalog.pg_partition_tree(c.oid) as part
-                join pg_catalog.pg_class as r on r.oid = part.relid
-            ) as "rowsEstimated"
+            -- A partitioned table has its own count only after somebody analyzed it as a whole.
+            case c.relkind
+              when 'p' then (
+                select coalesce(sum(r.reltuples) filter (where r.reltuples > 0), 0)
+                  from pg_catalog.pg_partition_tree(c.oid) as part
+                  join pg_catalog.pg_class as r on r.oid = part.relid
+                 where part.isleaf
+              )
+              else greatest(c.reltuples, 0)
+            end::float8 as "rowsEstimated"
        from partywall.protected_tables as p
        join pg_catalog.pg_class as c on c.oid = to_regclass(p.table_name)
        join pg_catalog.pg_namespace as n on n.oid = c.relnamespace

@@ -46,6 +46,10 @@ describe('a copy of one tenant’s rows', () => {
       const entries = await Promise.all(snapshot.tables.map(async (table) => [table.name, await snapshot.digest(table)] as const))
       return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
     })
+  const estimates = async (tenant: PlacedTenant) =>
+    await openTenantSnapshot(made.connections, tenant, {}, async ({ tables }) =>
+      Object.fromEntries(tables.map(({ name, rowsEstimated }) => [name, rowsEstimated])),
+    )
   const rowsFor = (snapshot: TenantSnapshot, target: PlacedTenant): readonly LoadedRows[] =>
     snapshot.tables.map((table) => ({
       table: table.name,
@@ -79,6 +83,8 @@ describe('a copy of one tenant’s rows', () => {
         ])
       })
       assert.deepEqual(await digests(target), before[0])
+      if (beyond !== 'pooled')
+        assert.deepEqual(await estimates(target), { accounts: 3, books: 3, events: 21, folders: 1, notes: 50, wide: 4 })
       assert.deepEqual([await digests(source), await digests(neighbour), await digests(beside)], before)
       const [next] = await made.as(target, (connection) =>
         connection.query<{ id: string; doubled: string }>(`insert into wide (amount) values (4) returning id, doubled`),
@@ -204,6 +210,26 @@ describe('a copy of one tenant’s rows', () => {
       openTenantSnapshot(made.connections, tenant, { connections: 17 }, async () => {}),
       InvalidInputError,
     )
+  })
+
+  test('a signal ends what the server works on, not only what it sends', async () => {
+    const tenant = await tenantWithRows('pooled')
+    const stopping = new AbortController()
+    await openTenantSnapshot(made.connections, tenant, { signal: stopping.signal }, async (snapshot) => {
+      const begun = snapshot.read((connection) => connection.query('select pg_sleep(600)'))
+      const isAsleep = async () =>
+        (
+          await made.alice(
+            tenant.placement,
+            `select from pg_catalog.pg_stat_activity where state = 'active' and query = 'select pg_sleep(600)'`,
+          )
+        ).length > 0
+      while (!(await isAsleep())) await new Promise(setImmediate)
+      stopping.abort()
+      await assert.rejects(begun, AbortedError)
+      await assert.rejects(snapshot.digest(snapshot.tables[0]!), AbortedError)
+      while (await isAsleep()) await new Promise(setImmediate)
+    }).catch((error: unknown) => assert.ok(error instanceof AbortedError))
   })
 
   test('a reader who leaves in the middle spends a connection, and the others go on', async () => {
