@@ -61,7 +61,21 @@ export class CopyConnection implements ControlConnection {
   async copyIn(statement: string, source: AsyncIterable<Buffer>): Promise<number> {
     return await this.#cancellable(async () => {
       const stream = this.#client.query(copyFrom(statement))
-      await pipeline(source, stream, { ...(this.#signal !== undefined && { signal: this.#signal }) })
+      let failure: { readonly error: unknown } | undefined
+      const guarded = async function* (): AsyncGenerator<Buffer> {
+        try {
+          yield* source
+        } catch (error) {
+          failure = { error }
+          // The server writes into its log why a copy was given up, and what a source says of its failure may have values of rows.
+          throw new AbortedError('The sender gave up.')
+        }
+      }
+      try {
+        await pipeline(guarded, stream, { ...(this.#signal !== undefined && { signal: this.#signal }) })
+      } catch (error) {
+        throw failure === undefined ? error : failure.error
+      }
       return stream.rowCount
     })
   }

@@ -243,6 +243,33 @@ describe('a copy of one tenant’s rows', () => {
     })
   })
 
+  test('a table behind the wall that is outside the tenant’s schema is told, and not missed', async () => {
+    const tenant = await made.tenant('database', { keys: freshKeys() })
+    const { database } = tenant.placement
+    await made.connections.asMigrator(database, async (control) => {
+      await control.query(`create schema elsewhere; create table elsewhere.things (tenant_id uuid not null, id int not null, primary key (tenant_id, id));
+        select partywall.protect('elsewhere.things')`)
+    })
+    await assert.rejects(digests(tenant), (error: Error) => error instanceof ConfigurationError && /elsewhere\.things/.test(error.message))
+    await made.connections.asMigrator(database, async (control) => {
+      await control.query(`drop table elsewhere.things; delete from partywall.protected_tables where table_name = 'elsewhere.things'`)
+    })
+    assert.equal((await digests(tenant))['notes']?.rows, 0)
+  })
+
+  test('what a source fails with is what the caller is told, and nothing of the load stays', async () => {
+    const target = await made.tenant('pooled')
+    const rows = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.from('')
+      throw new TypeError('ada@acme.example is no number.')
+    }
+    const failed = await load(target, { tables: [{ table: 'folders', columns: ['tenant_id', 'id', 'name'], rows }] }).catch(
+      (error: unknown) => error,
+    )
+    assert.ok(failed instanceof TypeError)
+    assert.equal((await digests(target))['folders']?.rows, 0)
+  })
+
   test('what does not fit the target is refused before a row is sent', async () => {
     const target = await made.tenant('pooled')
     const nothing = async function* (): AsyncGenerator<Buffer> {}
