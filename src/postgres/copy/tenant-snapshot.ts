@@ -94,7 +94,7 @@ export async function openTenantSnapshot<T>(
         others.push(other)
       }
       const tables = await estimated(first, tenant, await copyTables(first, tenant))
-      return await fn(snapshotOf(tenant, moment, tables, new Lent([first, ...others])))
+      return await fn(snapshotOf(tenant, moment, tables, new Lent([first, ...others], options.signal)))
     } finally {
       // Closing rolls back: the capabilities were never there.
       await Promise.allSettled(clients.map((client) => client.end()))
@@ -196,9 +196,11 @@ class Lent {
   readonly #free: CopyConnection[]
   readonly #waiting: { readonly resolve: (connection: CopyConnection) => void; readonly reject: (error: Error) => void }[] = []
   readonly count: number
+  readonly #signal: AbortSignal | undefined
   #alive: number
 
-  constructor(connections: readonly CopyConnection[]) {
+  constructor(connections: readonly CopyConnection[], signal: AbortSignal | undefined) {
+    this.#signal = signal
     this.#free = [...connections]
     this.count = connections.length
     this.#alive = connections.length
@@ -207,14 +209,14 @@ class Lent {
   async take(): Promise<CopyConnection> {
     const free = this.#free.pop()
     if (free !== undefined) return free
-    if (this.#alive === 0) throw noneLeft()
+    if (this.#alive === 0) throw this.#noneLeft()
     return await new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
   giveBack(connection: CopyConnection): void {
     if (connection.isBroken) {
       this.#alive -= 1
-      if (this.#alive === 0) for (const { reject } of this.#waiting.splice(0)) reject(noneLeft())
+      if (this.#alive === 0) for (const { reject } of this.#waiting.splice(0)) reject(this.#noneLeft())
       return
     }
     const next = this.#waiting.shift()
@@ -230,10 +232,11 @@ class Lent {
       this.giveBack(connection)
     }
   }
-}
 
-function noneLeft(): ConnectionLostError {
-  return new ConnectionLostError('No connection of the snapshot is left: each broke, or was left in the middle of a copy. Begin anew.', {
-    retryable: true,
-  })
+  #noneLeft(): Error {
+    if (this.#signal?.aborted) return new AbortedError('The snapshot was cancelled.')
+    return new ConnectionLostError('No connection of the snapshot is left: each broke, or was left in the middle of a copy. Begin anew.', {
+      retryable: true,
+    })
+  }
 }

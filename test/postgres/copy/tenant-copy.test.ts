@@ -46,6 +46,10 @@ describe('a copy of one tenant’s rows', () => {
       const entries = await Promise.all(snapshot.tables.map(async (table) => [table.name, await snapshot.digest(table)] as const))
       return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
     })
+  const estimates = async (tenant: PlacedTenant) =>
+    await openTenantSnapshot(made.connections, tenant, {}, async ({ tables }) =>
+      Object.fromEntries(tables.map(({ name, rowsEstimated }) => [name, rowsEstimated])),
+    )
   const rowsFor = (snapshot: TenantSnapshot, target: PlacedTenant): readonly LoadedRows[] =>
     snapshot.tables.map((table) => ({
       table: table.name,
@@ -79,6 +83,8 @@ describe('a copy of one tenant’s rows', () => {
         ])
       })
       assert.deepEqual(await digests(target), before[0])
+      if (beyond !== 'pooled')
+        assert.deepEqual(await estimates(target), { accounts: 3, books: 3, events: 21, folders: 1, notes: 50, wide: 4 })
       assert.deepEqual([await digests(source), await digests(neighbour), await digests(beside)], before)
       const [next] = await made.as(target, (connection) =>
         connection.query<{ id: string; doubled: string }>(`insert into wide (amount) values (4) returning id, doubled`),
@@ -206,6 +212,26 @@ describe('a copy of one tenant’s rows', () => {
     )
   })
 
+  test('a signal ends what the server works on, not only what it sends', async () => {
+    const tenant = await tenantWithRows('pooled')
+    const stopping = new AbortController()
+    await openTenantSnapshot(made.connections, tenant, { signal: stopping.signal }, async (snapshot) => {
+      const begun = snapshot.read((connection) => connection.query('select pg_sleep(600)'))
+      const isAsleep = async () =>
+        (
+          await made.alice(
+            tenant.placement,
+            `select from pg_catalog.pg_stat_activity where state = 'active' and query = 'select pg_sleep(600)'`,
+          )
+        ).length > 0
+      while (!(await isAsleep())) await new Promise(setImmediate)
+      stopping.abort()
+      await assert.rejects(begun, AbortedError)
+      await assert.rejects(snapshot.digest(snapshot.tables[0]!), AbortedError)
+      while (await isAsleep()) await new Promise(setImmediate)
+    }).catch((error: unknown) => assert.ok(error instanceof AbortedError))
+  })
+
   test('a reader who leaves in the middle spends a connection, and the others go on', async () => {
     const tenant = await tenantWithRows('pooled', 20_000)
     await openTenantSnapshot(made.connections, tenant, { connections: 2 }, async (snapshot) => {
@@ -215,6 +241,33 @@ describe('a copy of one tenant’s rows', () => {
       for await (const _ of snapshot.copyOut(notes)) break
       await assert.rejects(snapshot.digest(notes), { code: 'PW_CONNECTION_LOST' })
     })
+  })
+
+  test('a table behind the wall that is outside the tenant’s schema is told, and not missed', async () => {
+    const tenant = await made.tenant('database', { keys: freshKeys() })
+    const { database } = tenant.placement
+    await made.connections.asMigrator(database, async (control) => {
+      await control.query(`create schema elsewhere; create table elsewhere.things (tenant_id uuid not null, id int not null, primary key (tenant_id, id));
+        select partywall.protect('elsewhere.things')`)
+    })
+    await assert.rejects(digests(tenant), (error: Error) => error instanceof ConfigurationError && /elsewhere\.things/.test(error.message))
+    await made.connections.asMigrator(database, async (control) => {
+      await control.query(`drop table elsewhere.things; delete from partywall.protected_tables where table_name = 'elsewhere.things'`)
+    })
+    assert.equal((await digests(tenant))['notes']?.rows, 0)
+  })
+
+  test('what a source fails with is what the caller is told, and nothing of the load stays', async () => {
+    const target = await made.tenant('pooled')
+    const rows = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.from('')
+      throw new TypeError('ada@acme.example is no number.')
+    }
+    const failed = await load(target, { tables: [{ table: 'folders', columns: ['tenant_id', 'id', 'name'], rows }] }).catch(
+      (error: unknown) => error,
+    )
+    assert.ok(failed instanceof TypeError)
+    assert.equal((await digests(target))['folders']?.rows, 0)
   })
 
   test('what does not fit the target is refused before a row is sent', async () => {
