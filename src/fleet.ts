@@ -36,11 +36,13 @@ import { FleetConnections } from './postgres/fleet-connections.ts'
 import { type AppliedMigration, applyMigrations } from './postgres/migrations/apply-migrations.ts'
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
 import { arrive } from './postgres/moves/arrive.ts'
+import { type LeftoverFleet, reapLeftovers } from './postgres/moves/leftovers.ts'
 import { PostgresMoveJournal } from './postgres/moves/move-journal.ts'
 import { MovePlaces } from './postgres/moves/move-places.ts'
 import { PostgresMoveWork } from './postgres/moves/move-work.ts'
 import { MoverPresence } from './postgres/moves/mover-presence.ts'
 import { withoutMoves } from './postgres/moves/moves-lock.ts'
+import { assertMovable, preflight } from './postgres/moves/preflight.ts'
 import { PostgresOperationJournal } from './postgres/operation-journal.ts'
 import { OwnedServers } from './postgres/owned-servers.ts'
 import { placementMigrations } from './postgres/placements/placement-migrations.ts'
@@ -249,11 +251,12 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const owned = new OwnedServers(writer)
   const provisioner = options.provisioner?.({ servers, owned }) ?? inventory({ owned, secrets })
   const dedicated = dedicatedServer({ servers, owned, provisioner, allowUnencrypted: options.allowUnencrypted })
+  const set = placementMigrations(migrations)
   const placements = createPlacements({
     reader,
     connections,
     secrets,
-    migrations: placementMigrations(migrations),
+    migrations: set,
     provisioner: {
       acquire: async ({ tenantId, region, labels }) => {
         if (tenantId === undefined) throw new CapacityError('Servers are not made in advance: register one with the label dedicated.')
@@ -327,9 +330,10 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     planner: {
       reserve: (tenant, { to, server, database, moveId }) => places.reserve(tenant, { isolation: to, server, database, moveId }),
       unreserve: (tenant, _target, moveId) => places.unreserve(tenant, moveId),
-      findings: async () => [],
-      assertMovable: () => {},
-      reap: () => places.reap(),
+      findings: async (tenant, target, wished) =>
+        await preflight({ tenant, source: tenant.placement, target, options: wished, connections, catalog: reader, migrations: set }),
+      assertMovable,
+      reap: async () => [...(await places.reap()), ...(await reapedTexts({ connections, catalog: reader, secrets }))],
     },
     movers: options.movers,
     auditTrail,
@@ -356,6 +360,14 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     reader,
     writer,
   })
+}
+
+async function reapedTexts(fleet: LeftoverFleet): Promise<readonly string[]> {
+  const { removed, problems } = await reapLeftovers(fleet)
+  return [
+    ...removed.map(({ kind, server, database, name }) => `${kind} ${name} (${server}${database === null ? '' : ` ${database}`})`),
+    ...problems.map(({ server, message }) => `not on ${server}: ${message}`),
+  ]
 }
 
 /** The operation of a server is the tenant's being there: it is begun once, whatever asks for it. */

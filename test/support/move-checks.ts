@@ -3,10 +3,10 @@
 
 import assert from 'node:assert/strict'
 import type { MoveSide } from '../../src/core/move.ts'
+import type { MoveFinding } from '../../src/core/move-finding.ts'
 import type { Placement } from '../../src/core/placement.ts'
 import type { PlacedTenant } from '../../src/core/placement-adapter.ts'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
-import type { MoveFinding } from '../../src/postgres/moves/check.ts'
 import { preflight } from '../../src/postgres/moves/preflight.ts'
 import type { MoveSituation } from '../../src/postgres/moves/survey.ts'
 import type { PlacementMigrations } from '../../src/postgres/placements/placement-site.ts'

@@ -33,6 +33,8 @@ export interface Drive {
     readonly clock: Clock
     readonly onTenantChanged: ((id: Move['tenantId']) => void) | undefined
   }
+  /** Is the claim this process's still? */
+  isHeld(): Promise<boolean>
   session(): Promise<MoveSession>
   context(): MoveContext
   tell(news: MoveNews): void
@@ -170,11 +172,14 @@ async function stepsToDrain(drive: Drive, fence: ClaimedFence, since: string): P
   return { fence, startedAt, resting: closed!.resting, ended: closed!.ended }
 }
 
-/** The catalog first: from then on nobody can commit it. Then the gate. */
+/** The catalog first: from then on nobody can commit it. Then the gate. Somebody may have given it up already, at its deadline. */
 async function giveUp(drive: Drive, { fence }: ClaimedFence, problem: MoveProblem | null): Promise<void> {
-  const following = await drive.o.journal.giveUpFence(drive.o.claim, fence, problem)
-  const move = following ?? (await drive.o.journal.find(drive.move.id))
-  if (move === undefined) return
+  const { journal, claim } = drive.o
+  const given = await journal.giveUpFence(claim, fence, problem)
+  const move = given ?? (await journal.find(drive.move.id))
+  // Whoever has taken the move over looks after its gate.
+  if (move === undefined || (given === undefined && !(await drive.isHeld())))
+    throw new MoveFailedError('The move is another process’s by now.')
   drive.move = move
   if (move.state === 'following') await (await drive.session()).reopen(move, fence)
 }

@@ -261,6 +261,8 @@ export class PostgresMoveSession implements MoveSession {
     }
     await endReplication(serving, other, move)
     await unpublish(serving, move)
+    // A fence that was given up in the catalog by somebody who died before he opened the gate.
+    await giveUpFence(serving, tenant.id, move.fence)
     await stopMoving(serving, tenant.id)
     for (const at of [serving, other]) {
       if (!at.isThere) continue

@@ -1,7 +1,8 @@
 // What would break a move, and how to mend it, before anything is begun.
 
+import type { MoveFinding } from '../../core/move-finding.ts'
 import { MoveRefusedError } from '../../errors.ts'
-import type { MoveCheck, MoveFinding } from './check.ts'
+import type { MoveCheck } from './check.ts'
 import { alwaysTriggers } from './preflight/always-triggers.ts'
 import { diskSpace } from './preflight/disk-space.ts'
 import { extensions } from './preflight/extensions.ts'

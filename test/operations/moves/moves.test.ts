@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Move } from '../../../src/core/move.ts'
-import type { Isolation } from '../../../src/core/placement.ts'
+import { type Isolation, isolations } from '../../../src/core/placement.ts'
 import {
   InvalidInputError,
   MoveDiffersError,
@@ -28,11 +28,7 @@ describe('moves', () => {
   })
   after(async () => await stage?.strike())
 
-  const pairs: readonly (readonly [Isolation, Isolation])[] = [
-    ['pooled', 'database'],
-    ['pooled', 'server'],
-    ['database', 'pooled'],
-  ]
+  const pairs = isolations.flatMap((from) => isolations.filter((to) => to !== from).map((to) => [from, to] as const))
   for (const [from, to] of pairs) {
     test(`a tenant who writes goes from ${from} to ${to}, back, and there for good, and nothing is lost`, async () => {
       const slug = `from-${from}-to-${to}`
@@ -62,14 +58,15 @@ describe('moves', () => {
       const tenant = (await stage.fleet.catalog.find({ kind: 'slug', slug: slug as never }))!
       assert.equal(tenant.placement.isolation, to)
       assert.deepEqual(await stage.fleet.placements.for(to).verify(tenant), [])
-      const { database } = move.source
-      if (database === 'main') {
-        assert.deepEqual(await stage.alice('main', 'select from app.documents where tenant_id = $1', [tenant.id]), [])
-      } else {
-        assert.deepEqual(await stage.catalog.superuser.query('select from pg_database where datname = $1', [database]), [])
-      }
+      const { database, schema } = move.source
+      if (from === 'pooled')
+        assert.deepEqual(await stage.alice(database, 'select from app.documents where tenant_id = $1', [tenant.id]), [])
+      else if (from === 'schema') assert.deepEqual(await stage.alice(database, 'select from pg_namespace where nspname = $1', [schema]), [])
+      else assert.deepEqual(await stage.catalog.superuser.query('select from pg_database where datname = $1', [database]), [])
       assert.deepEqual(await stage.leftovers(), [])
       assert.equal(await stage.count('carol'), 20)
+      // The shelf has one server.
+      await stage.fleet.tenants.offboard(slug, { reason, now: true })
     })
   }
 

@@ -73,7 +73,7 @@ async function arriveAt({ id }: PlacedTenant, to: Placement): Promise<void> {
 async function moving(tenant: PlacedTenant, request: Parameters<MovePlaces['reserve']>[1]): Promise<PlacedTenant> {
   const target = await places.reserve(tenant, request)
   await begin(tenant, target, request.moveId)
-  await places.provisionTarget(tenant, target)
+  await places.provisionTarget(tenant, target, { fence: 100 })
   return { ...tenant, placement: target }
 }
 
@@ -118,8 +118,8 @@ describe('the places of a move', () => {
         assert.notDeepEqual(target, tenant.placement)
         assert.deepEqual(await places.reserve(tenant, request), target)
         await begin(tenant, target, request.moveId)
-        await places.provisionTarget(tenant, target)
-        await places.provisionTarget(tenant, target)
+        await places.provisionTarget(tenant, target, { fence: 100 })
+        await places.provisionTarget(tenant, target, { fence: 100 })
         const there = { ...tenant, placement: target }
 
         // The tenant's place is the one that it had, and is as it was.
@@ -132,7 +132,7 @@ describe('the places of a move', () => {
         assert.ok(facts.tables.every(({ rows }) => rows === 0))
         assert.deepEqual(await second.verify(there), [])
         await assert.rejects(made.as(there, (connection) => connection.query('select title from notes')))
-        await assert.rejects(places.releasePlace(tenant, tenant.placement), MoveStateError)
+        await assert.rejects(places.releasePlace(tenant, tenant.placement, { behindFence: 100 }), MoveStateError)
         assert.equal(await notesOf(tenant), 7)
 
         // There: the other one is the move's now.
@@ -141,7 +141,7 @@ describe('the places of a move', () => {
         assert.deepEqual(await second.place(tenant), target)
         assert.deepEqual(await second.verify(there), [])
         assert.deepEqual((await made.tenants.find({ kind: 'id', id: tenant.id }))?.placement, target)
-        await assert.rejects(places.releasePlace(tenant, target), MoveStateError)
+        await assert.rejects(places.releasePlace(tenant, target, { behindFence: 100 }), MoveStateError)
         // Back, and there for good.
         await arriveAt(tenant, tenant.placement)
         assert.deepEqual(await source.place(tenant), tenant.placement)
@@ -151,11 +151,11 @@ describe('the places of a move', () => {
         // While its gate is open, nothing is removed by mistake.
         if (from !== 'database' && from !== 'server') {
           await source.setGate(tenant, 'open')
-          await assert.rejects(places.releasePlace(tenant, tenant.placement), MoveStateError)
+          await assert.rejects(places.releasePlace(tenant, tenant.placement, { behindFence: 100 }), MoveStateError)
         }
         await source.setGate(tenant, 'moved')
-        assert.ok((await places.releasePlace(tenant, tenant.placement)).length > 0)
-        assert.deepEqual(await places.releasePlace(tenant, tenant.placement), [])
+        assert.ok((await places.releasePlace(tenant, tenant.placement, { behindFence: 100 })).length > 0)
+        assert.deepEqual(await places.releasePlace(tenant, tenant.placement, { behindFence: 100 }), [])
         const left = (await source.remains(tenant)).filter(({ kind, where }) => kind !== 'gate' || where !== 'main')
         assert.deepEqual(left, [])
         await end(request.moveId)
@@ -175,7 +175,7 @@ describe('the places of a move', () => {
       await fill(tenant)
       const request = requestTo(to, tenant)
       const there = await moving(tenant, request)
-      await places.releasePlace(tenant, there.placement)
+      await places.releasePlace(tenant, there.placement, { behindFence: 100 })
       const left = (await made.placements.for(to).remains(there)).filter(({ kind, where }) => kind !== 'gate' || where !== 'main')
       assert.deepEqual(left, [])
       assert.deepEqual(await made.placements.for('pooled').verify(tenant), [])
@@ -217,15 +217,15 @@ describe('the places of a move', () => {
           const target = await places.reserve(tenant, request)
           await begin(tenant, target, request.moveId)
           made.failAt = step
-          await assert.rejects(places.provisionTarget(tenant, target), Killed)
+          await assert.rejects(places.provisionTarget(tenant, target, { fence: 100 }), Killed)
           made.failAt = undefined
           const there = { ...tenant, placement: target }
           if (isGoneOnWith) {
-            await places.provisionTarget(tenant, target)
+            await places.provisionTarget(tenant, target, { fence: 100 })
             assert.equal((await made.placements.for(to).describe(there)).gate, 'moved')
             assert.deepEqual(await made.placements.for(to).verify(there), [])
           } else {
-            await places.releasePlace(tenant, target)
+            await places.releasePlace(tenant, target, { behindFence: 100 })
             assert.deepEqual(await made.placements.for(to).remains(there), [])
           }
           assert.deepEqual(await made.placements.for(to).verify(tenant), [])
@@ -246,11 +246,11 @@ describe('the places of a move', () => {
         await fill(tenant)
         const there = await moving(tenant, requestTo(from, tenant))
         made.failAt = step
-        await assert.rejects(places.releasePlace(tenant, there.placement), Killed)
+        await assert.rejects(places.releasePlace(tenant, there.placement, { behindFence: 100 }), Killed)
         made.failAt = undefined
-        await places.releasePlace(tenant, there.placement)
+        await places.releasePlace(tenant, there.placement, { behindFence: 100 })
         assert.deepEqual(await made.placements.for(from).remains(there), [])
-        assert.deepEqual(await places.releasePlace(tenant, there.placement), [])
+        assert.deepEqual(await places.releasePlace(tenant, there.placement, { behindFence: 100 }), [])
         assert.equal(await notesOf(tenant), 7)
         assert.deepEqual(await made.placements.for(from).verify(tenant), [])
       })
@@ -265,7 +265,7 @@ describe('the places of a move', () => {
       await made.placements.for(to).setGate(there, 'open')
       await fill(there)
       await made.placements.for(to).setGate(there, 'suspended')
-      await places.provisionTarget(tenant, there.placement)
+      await places.provisionTarget(tenant, there.placement, { fence: 100 })
       const facts = await made.placements.for(to).describe(there)
       assert.equal(facts.gate, 'moved')
       assert.ok(facts.tables.every(({ rows }) => rows === 0))
@@ -343,7 +343,7 @@ describe('the places of a move', () => {
       )
       await places.unreserve(tenant, row!.id)
       assert.deepEqual((await made.placements.for(isolation).describe(there)).gate, 'moved')
-      await places.releasePlace(tenant, there.placement)
+      await places.releasePlace(tenant, there.placement, { behindFence: 100 })
       assert.deepEqual(await made.placements.for(isolation).remains(there), [])
       await end(row!.id)
     }
@@ -357,7 +357,7 @@ describe('the places of a move', () => {
     const target = await places.reserve(tenant, { moveId, isolation: 'schema' })
     await begin(tenant, target, moveId)
     const before = await stock.count({ isolation: 'schema', region: 'default' })
-    await places.releasePlace(tenant, target)
+    await places.releasePlace(tenant, target, { behindFence: 100 })
     assert.equal(await stock.count({ isolation: 'schema', region: 'default' }), before + 1)
     const next = await made.tenant('schema')
     assert.deepEqual(await made.placements.for('schema').verify(next), [])
@@ -406,7 +406,7 @@ describe('the places of a move', () => {
     const tenant = await made.tenant('database')
     const moveId = randomUUID()
     const target = await newer.reserve(tenant, { moveId, isolation: 'schema' })
-    await assert.rejects(newer.provisionTarget(tenant, target), (error: Error) => {
+    await assert.rejects(newer.provisionTarget(tenant, target, { fence: 100 }), (error: Error) => {
       assert.ok(error instanceof MoveRefusedError)
       assert.match(error.message, /0002.*0003.*partywall migrate up/s)
       return true

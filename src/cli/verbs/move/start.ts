@@ -1,8 +1,9 @@
 // partywall move start: the copy, and from then on two places in step.
 
+import type { MoveFinding } from '../../../core/move-finding.ts'
 import { isolations } from '../../../core/placement.ts'
 import { ConfigurationError, MoveRefusedError } from '../../../errors.ts'
-import type { MoveFinding, MovePlan } from '../../../operations/moves/moves.ts'
+import type { MovePlan } from '../../../operations/moves/moves.ts'
 import type { Outcome } from '../../exit-codes.ts'
 import { assertKnowsMigrations, fleetTenant, needsFleet, withFleet } from '../../fleet-plane.ts'
 import { moveOptionFlags, moveOptions } from '../../move-options.ts'

@@ -13,7 +13,9 @@ export function isLocked(s: State, side: Side): boolean {
 
 /** The gate's row is another one: snapshots from before cannot lock it any more, and nobody has waited for what is open now. */
 function touch(s: State, side: Side): void {
-  s.writers = s.writers.map((writer) => (writer.at !== 'idle' && writer.place === side && !writer.isOld ? { ...writer, isOld: true } : writer))
+  s.writers = s.writers.map((writer) =>
+    writer.at !== 'idle' && writer.place === side && !writer.isOld ? { ...writer, isOld: true } : writer,
+  )
   s.movers = s.movers.map((mover) => (mover.hasWaited && mover.serving === side ? { ...mover, hasWaited: false } : mover))
 }
 
@@ -114,7 +116,12 @@ export function shutGate(s: State, side: Side, fence: number, protocol: Protocol
   return true
 }
 
-export function openGate(s: State, side: Side, { fence, resting }: { fence: number; resting: GateState }, protocol: Protocol): true | undefined {
+export function openGate(
+  s: State,
+  side: Side,
+  { fence, resting }: { fence: number; resting: GateState },
+  protocol: Protocol,
+): true | undefined {
   if (protocol.has('opening has no number')) return setGate(s, side, resting, protocol)
   const gate = s.gates[side]
   if (gate.fence > fence || (gate.state !== 'moved' && gate.state !== 'fenced')) return true

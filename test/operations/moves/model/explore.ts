@@ -1,7 +1,7 @@
 // Every interleaving, breadth first, so that what is found is told by the shortest way that leads to it.
 
-import { firstState, keyOf, type State } from './state.ts'
 import type { Protocol } from './protocol.ts'
+import { firstState, keyOf, type State } from './state.ts'
 import { isServed, needsNoMover, stepsFrom, wrongWith } from './world.ts'
 
 export interface Counterexample {

@@ -215,7 +215,9 @@ class Stepping {
     if (this.#s.writers.some(({ isLocked, place }) => isLocked && place === serving)) {
       this.#step('ends the transactions that it waits for', (s) => {
         s.writers = s.writers.map((writer) =>
-          writer.isLocked && writer.place === serving ? { ...writer, at: 'idle', isLocked: false, isOld: false, place: 0, sees: 'open' } : writer,
+          writer.isLocked && writer.place === serving
+            ? { ...writer, at: 'idle', isLocked: false, isOld: false, place: 0, sees: 'open' }
+            : writer,
         )
         return {}
       })
@@ -245,7 +247,10 @@ class Stepping {
     const isShut = this.#protocol.steps.indexOf('prepare-other') < this.#protocol.steps.indexOf('commit')
     const first: MoverAt = isShut ? 'shut-other' : 'reopen'
     if (at === 'shut-other') {
-      return this.#step(`shut_gate(${otherOf(serving)}, ${fence})`, (s) => shutGate(s, otherOf(serving), fence, this.#protocol) && { at: 'reopen' })
+      return this.#step(
+        `shut_gate(${otherOf(serving)}, ${fence})`,
+        (s) => shutGate(s, otherOf(serving), fence, this.#protocol) && { at: 'reopen' },
+      )
     }
     if (at === 'reopen') {
       return this.#step(`give_up_fence(${serving}, ${fence})`, (s) => giveUpFence(s, serving, fence, this.#protocol) && this.#rests(s))

@@ -46,7 +46,8 @@ function writerSteps(s: State, { writer, id, protocol }: { writer: Writer; id: n
         } else if (sees === 'open') {
           change(`writes at ${place}, on the fast path`, { at: 'wrote', place, sees })
         } else if (sees === 'moving' && mayWrite(s, place)) {
-          if (protocol.has('the gate is looked at before it is locked')) change(`looks at the gate of ${place}`, { at: 'checked', place, sees })
+          if (protocol.has('the gate is looked at before it is locked'))
+            change(`looks at the gate of ${place}`, { at: 'checked', place, sees })
           else change(`writes at ${place}, with the lock`, { at: 'wrote', place, sees, isLocked: locks })
         }
       }
@@ -55,7 +56,8 @@ function writerSteps(s: State, { writer, id, protocol }: { writer: Writer; id: n
     case 'begun':
       if (writer.sees === 'open') change(`writes at ${writer.place}, on the fast path`, { at: 'wrote' })
       // A row that is not the one of the snapshot cannot be locked: 40001.
-      else if (writer.sees === 'moving' && !(writer.isOld && locks)) change(`writes at ${writer.place}, with the lock`, { at: 'wrote', isLocked: locks })
+      else if (writer.sees === 'moving' && !(writer.isOld && locks))
+        change(`writes at ${writer.place}, with the lock`, { at: 'wrote', isLocked: locks })
       return change('gives up', atRest)
     case 'checked':
       return change(`writes at ${writer.place}, with the lock`, { at: 'wrote', isLocked: true })
@@ -217,5 +219,9 @@ export function needsNoMover({ move }: State): boolean {
 }
 
 function told(entry: number): string {
-  return entry === deletion ? 'the deletion of everything' : entry >= markerFrom ? `the marker of fence ${(entry - markerFrom) % 10}` : `write ${entry}`
+  return entry === deletion
+    ? 'the deletion of everything'
+    : entry >= markerFrom
+      ? `the marker of fence ${(entry - markerFrom) % 10}`
+      : `write ${entry}`
 }
