@@ -9,7 +9,7 @@ import { ControlPool } from '../../../src/postgres/control-pool.ts'
 import { findLeftovers, type Leftover, type LeftoverFleet, reapLeftovers } from '../../../src/postgres/moves/leftovers.ts'
 import { dropTransferLogin, ensureTransferLogin, transferLoginName } from '../../../src/postgres/transfer-login.ts'
 import { type Fleet, fleet } from '../../support/fleet.ts'
-import { catalogReader, found, movableMigrations, schemaFor, situationOf } from '../../support/move-checks.ts'
+import { catalogReader, found, movableMigrations, needsMoves, schemaFor, situationOf } from '../../support/move-checks.ts'
 import { urlFor } from '../../support/template.ts'
 
 let made: Fleet
@@ -32,8 +32,8 @@ async function moveOf(state: 'done' | 'following'): Promise<string> {
   const id = randomUUID()
   await made.connections.asMigrator('main', (control) =>
     control.query(
-      `insert into partywall.moves (id, tenant_id, state, source, target, actor_kind, actor_id, reason, finished_at)
-       values ($1, $2, $3, '{}', '{}', 'system', 'test', 'test', case $3 when 'done' then now() end)`,
+      `insert into partywall.moves (id, tenant_id, state, source, target, actor_kind, actor_id, reason, fence, finished_at)
+       values ($1, $2, $3, '{}', '{}', 'system', 'test', 'test', 1, case $3 when 'done' then now() end)`,
       [id, randomUUID(), state],
     ),
   )
@@ -61,7 +61,7 @@ async function syncSlot(subscription: string): Promise<string> {
   return row!.name
 }
 
-describe('what moves left behind', () => {
+describe('what moves left behind', { skip: needsMoves }, () => {
   before(async () => {
     made = await fleet(movableMigrations)
     reader = catalogReader(made)
