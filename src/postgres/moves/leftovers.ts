@@ -109,25 +109,25 @@ export async function findLeftovers(fleet: LeftoverFleet, options: LeftoverOptio
  */
 export async function reapLeftovers(fleet: LeftoverFleet, options: LeftoverOptions = {}): Promise<Reaped> {
   const removed: Leftover[] = []
-  const problems: LeftoverProblem[] = []
+  const failed: LeftoverProblem[] = []
   // The slots of tables that were being copied are seen to be orphans when the subscription has gone.
   for (const kinds of [['subscription'], ['slot', 'publication', 'login']] as const) {
-    const found = await findLeftovers(fleet, options)
-    for (const problem of found.problems) {
-      if (!problems.some(({ server, leftover }) => server === problem.server && leftover === null)) problems.push(problem)
-    }
-    for (const kind of kinds) {
-      for (const leftover of found.found.filter((one) => one.kind === kind)) {
-        try {
-          await remove(fleet, leftover)
-          removed.push(leftover)
-        } catch (error) {
-          problems.push({ server: leftover.server, leftover, message: (error as Error).message })
-        }
+    const { found } = await findLeftovers(fleet, options)
+    for (const leftover of kinds.flatMap((kind) => found.filter((one) => one.kind === kind))) {
+      try {
+        await remove(fleet, leftover)
+        removed.push(leftover)
+      } catch (error) {
+        failed.push({ server: leftover.server, leftover, message: (error as Error).message })
       }
     }
   }
-  return { removed, problems }
+  // What somebody else has removed meanwhile is no problem.
+  const { found, problems } = await findLeftovers(fleet, options)
+  const left = failed.filter(({ leftover }) =>
+    found.some((one) => one.kind === leftover?.kind && one.server === leftover.server && one.name === leftover.name),
+  )
+  return { removed, problems: [...problems, ...left] }
 }
 
 type Found = Leftover & { readonly isBusy: boolean; readonly isOurs: boolean }

@@ -185,7 +185,13 @@ describe('what moves left behind', { skip: needsMoves }, () => {
   })
 
   test('two that clear away at the same time are not in each other’s way', async () => {
-    for (let i = 0; i < 3; i++) await replicate(await moveOf('done'))
+    for (let i = 0; i < 3; i++) {
+      const id = await moveOf('done')
+      await replicate(id)
+      await ensureTransferLogin({ connections: made.connections, secrets }, { id, tenant }, [
+        { server: 'main', databases: [made.catalog.name] },
+      ])
+    }
     const [first, second] = await Promise.all([reapLeftovers(fleetOf), reapLeftovers(fleetOf)])
     assert.deepEqual((await findLeftovers(fleetOf)).found, [])
     assert.deepEqual([...first.problems, ...second.problems], [])
