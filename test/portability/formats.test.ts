@@ -271,21 +271,21 @@ for (const format of exportFormats) {
     const big = {
       ...source(table, []),
       async *rows() {
-        for (let i = 0; i < 100; i++) {
+        for (let i = 0; i < 160; i++) {
           peak = Math.max(peak, held() - before)
           yield piece
         }
       },
     }
-    // 200 MB of rows.
-    assert.equal((await exportTenant(big, { to, format })).rows, 100_000)
+    // 320 MB of rows.
+    assert.equal((await exportTenant(big, { to, format })).rows, 160_000)
     let rows = 0
     for await (const some of openRows(join(to, `big.${format}`), table, { format, guardFormulas: false })) {
       peak = Math.max(peak, held() - before)
       rows += some.length
     }
-    assert.equal(rows, 100_000)
-    assert.ok(peak < 130 * 1024 * 1024, `${peak >> 20} MiB`)
+    assert.equal(rows, 160_000)
+    assert.ok(peak < 220 * 1024 * 1024, `${peak >> 20} MiB`)
   })
 }
 
