@@ -64,6 +64,11 @@ const importLaws: readonly ImportLaw[] = [
     why: 'operations/ knows databases and stores by their ports',
   },
   {
+    in: /^src\/portability\//,
+    mayNotImport: /^src\/(?!core\/|errors\.ts$|portability\/)/,
+    why: 'portability/ knows files; the database is a port',
+  },
+  {
     in: /^src\/(?!index\.ts$|cli\/|testing\/|tenancy\.ts$)/,
     mayNotImport: /^src\/tenancy\.ts$/,
     why: 'a room needs a parameter, not the whole',
