@@ -201,16 +201,19 @@ describe('when its tenant has been switched', () => {
     assert.equal((await aliceIn(bob, known, [rows[0]!.bound, bob.id])).length, 0)
   })
 
-  test('a place that is purged, with its gate, sends it to the new one', async (t) => {
-    const { tenancy, mover } = await moving(t)
-    await visit(tenancy, '1')
-    await asBob(tenancy, async () => {
-      await mover.switch()
-      await mover.purge()
-      await tenancy.query(`insert into visits (what) values ('2')`)
+  for (const isGone of [true, false]) {
+    test(`a place that ${isGone ? 'was purged' : 'has no gate any more'} sends it to the new one`, async (t) => {
+      const { tenancy, mover } = await moving(t)
+      await visit(tenancy, '1')
+      await asBob(tenancy, async () => {
+        await mover.switch()
+        await (isGone ? mover.purge() : mover.forgetGate())
+        await tenancy.query(`insert into visits (what) values ('2')`)
+        await tenancy.transaction((tx) => tx.query(`insert into visits (what) values ('3')`))
+      })
+      assert.deepEqual(await mover.visits(), { source: isGone ? [] : ['1'], target: ['1', '2', '3'] })
     })
-    assert.deepEqual(await mover.visits(), { source: [], target: ['1', '2'] })
-  })
+  }
 
   test('a process that knew nothing asks for a capability at the old place, and is sent on', async (t) => {
     const { mover, access } = await moving(t)

@@ -7,6 +7,7 @@ import type { Tenant } from '../../src/core/tenant.ts'
 import { roles } from '../../src/postgres/roles.ts'
 import type { Stage } from './cast.ts'
 import { type TestDatabase, wallDatabase } from './database.ts'
+import { hasOwnDatabase } from './isolation.ts'
 
 const visits = `
   create table visits (
@@ -144,8 +145,18 @@ export class HandMover {
     await this.open()
   }
 
-  /** As `complete` leaves the old place: without rows, without a gate. */
+  /** The same when the database is there still, and its login: nobody has been kept out. */
+  async forgetGate(): Promise<void> {
+    await this.#inSource('delete from partywall.gates where tenant_id = $1')
+  }
+
+  /** As `complete` leaves the old place: without rows, without a gate; and nobody gets into a database of its own any more. */
   async purge(): Promise<void> {
+    const { login } = this.#here.placeOf(this.#tenant)
+    if (hasOwnDatabase) {
+      await this.#here.aliceIn(this.#tenant, `alter role ${login} nologin`)
+      await this.#here.aliceIn(this.#tenant, 'select pg_terminate_backend(a.pid) from pg_stat_activity as a where a.usename = $1', [login])
+    }
     await this.#inSource('delete from visits where tenant_id = $1')
     await this.#inSource('delete from partywall.gates where tenant_id = $1')
   }
