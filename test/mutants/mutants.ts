@@ -307,9 +307,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the first statement of a transaction that succeeded is forgotten for another',
-    edits: [
-      { file: 'src/postgres/transaction.ts', from: 'const isFirst = sent.hasBegun || !this.#isBegun', to: 'const isFirst = true' },
-    ],
+    edits: [{ file: 'src/postgres/transaction.ts', from: 'const isFirst = sent.hasBegun || !this.#isBegun', to: 'const isFirst = true' }],
     red: [postgres('lease-moving')],
   },
   {
