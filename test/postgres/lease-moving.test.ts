@@ -188,6 +188,20 @@ describe('when its tenant has been switched', () => {
     assert.deepEqual(await mover.visits(), { source: ['1'], target: ['1', '2', '3', '4'] })
   })
 
+  test('a context from before the switch is sent on once, and then goes there by itself', async (t) => {
+    const { tenancy, mover, aliceIn, bob } = await moving(t)
+    await asBob(tenancy, async () => {
+      await tenancy.query('select what from visits')
+      await mover.switch()
+      await tenancy.query(`insert into visits (what) values ('1')`)
+      // Whoever went to the old place now would be let in: nobody does.
+      await aliceIn(bob, `select partywall.set_gate($1, 'open')`, [bob.id])
+      await tenancy.query(`insert into visits (what) values ('2')`)
+      await tenancy.transaction((tx) => tx.query(`insert into visits (what) values ('3')`))
+    })
+    assert.deepEqual(await mover.visits(), { source: [], target: ['1', '2', '3'] })
+  })
+
   test('the capability of the old place is not what is bound in the new one', async (t) => {
     const { tenancy, mover, aliceIn, bob } = await moving(t)
     await visit(tenancy, '1')

@@ -87,6 +87,17 @@ describe('waiting for a tenant that is being switched', () => {
     assert.equal(await answers.wait().wait(tenantAt('old'), options(undefined, 0)), undefined)
   })
 
+  test('a tenant that was found elsewhere is known to be there, until somebody knows better', async () => {
+    const answers = new Answers()
+    const at = (database: string, epoch: number): Tenant => ({ ...tenantAt(database), epoch })
+    answers.place = async () => at('new', 2)
+    const wait = answers.wait()
+    assert.equal(wait.newest(at('old', 1)).placement.database, 'old')
+    await wait.wait(at('old', 1), options())
+    assert.equal(wait.newest(at('old', 1)).placement.database, 'new')
+    assert.equal(wait.newest(at('newer', 3)).placement.database, 'newer')
+  })
+
   test('a tenant that is gone is not waited for', async () => {
     const answers = new Answers()
     answers.place = async () => undefined
