@@ -10,6 +10,7 @@
 // A fence whose mover is dead is given up by whoever waits for it: the catalog first, so that nothing can be committed behind it,
 // and then the gate.
 
+import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
 import type { Placement } from '../core/placement.ts'
 import type { Tenant, TenantId } from '../core/tenant.ts'
@@ -49,6 +50,9 @@ const pausesMs = [2, 4, 8, 16, 25]
 /** Whoever was refused at an open gate looks for a change so long, and then tries whether it is let in all the same. */
 const stuckMs = 250
 
+/** Tenants whose new place is remembered. For others each statement of an old context is refused first. */
+const arrivedMax = 1_000
+
 /** One for all leases of a process. */
 export class MoveWait {
   readonly movingWaitMs: number
@@ -57,6 +61,8 @@ export class MoveWait {
   readonly #tenantWaitingMax: number
   readonly #waitingMax: number
   readonly #watches = new Map<string, Watch>()
+  /** Tenants that were found elsewhere than somebody believed: a context may be older than the move, and live on for hours. */
+  readonly #arrived = new LRUCache<TenantId, Tenant>({ max: arrivedMax })
   readonly #locating = new Map<TenantId, Promise<Tenant | undefined>>()
   #waiting = 0
   #isClosed = false
@@ -84,11 +90,18 @@ export class MoveWait {
     return this.#watches.size
   }
 
+  /** The tenant as it was found last, where that is newer. Nobody is asked. */
+  newest(tenant: Tenant): Tenant {
+    if (this.#arrived.size === 0) return tenant
+    const arrived = this.#arrived.get(tenant.id)
+    return arrived !== undefined && arrived.epoch > tenant.epoch ? arrived : tenant
+  }
+
   /** The tenant as the catalog has it now: asked once for all who ask at the same time. */
   async locate(tenant: Tenant): Promise<Tenant | undefined> {
     const running = this.#locating.get(tenant.id)
     if (running !== undefined) return await running
-    const locating = runOutside(() => this.#databases.locate(tenant)).finally(() => this.#locating.delete(tenant.id))
+    const locating = runOutside(() => this.#find(tenant)).finally(() => this.#locating.delete(tenant.id))
     this.#locating.set(tenant.id, locating)
     return await locating
   }
@@ -119,6 +132,12 @@ export class MoveWait {
   close(): void {
     this.#isClosed = true
     for (const watch of this.#watches.values()) watch.refuse(() => new ClosedError('The tenancy was closed meanwhile.'))
+  }
+
+  async #find(tenant: Tenant): Promise<Tenant | undefined> {
+    const now = await this.#databases.locate(tenant)
+    if (now !== undefined && !isSamePlace(now.placement, tenant.placement)) this.#arrived.set(now.id, now)
+    return now
   }
 
   #assertRoom({ id }: Tenant): void {

@@ -60,7 +60,7 @@ const importLaws: readonly ImportLaw[] = [
   { in: /^src\/secrets\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|secrets\/)/, why: 'secrets/ imports core/ only' },
   {
     in: /^src\/operations\//,
-    mayImport: /^(src\/(core|operations)\/|src\/errors\.ts$|node:crypto$|(jose|uuid)$)/,
+    mayImport: /^(src\/(core|operations)\/|src\/errors\.ts$|node:(crypto|timers\/promises)$|(jose|uuid)$)/,
     why: 'operations/ knows databases and stores by their ports',
   },
   {

@@ -96,7 +96,7 @@ async function inTenant<T>(
         keys.bigint,
         keys.text,
       ])
-      await connection.query(`select set_config('search_path', $1, true)`, [`${quoted(tenant.placement.schema)}, pg_temp`])
+      await connection.query(`set local search_path = ${quoted(tenant.placement.schema)}, pg_temp`)
       await connection.query('set constraints all deferred')
       const result = await fn(connection, await copyTables(connection, tenant))
       await constrained(() => connection.query('set constraints all immediate'))
