@@ -96,7 +96,8 @@ async function inTenant<T>(
         keys.bigint,
         keys.text,
       ])
-      await connection.query(`select set_config('search_path', $1, true)`, [`${quoted(tenant.placement.schema)}, pg_temp`])
+      // Names in the application's own triggers and checks mean what they mean to the application.
+      await connection.query(`set local search_path = ${quoted(tenant.placement.schema)}, pg_temp`)
       await connection.query('set constraints all deferred')
       const result = await fn(connection, await copyTables(connection, tenant))
       await constrained(() => connection.query('set constraints all immediate'))
