@@ -8,7 +8,7 @@ export const otherPlacements = ['schema', 'database', 'server']
 
 const sensitive = [
   'test/isolation/*.test.ts',
-  'test/postgres/{kysely,lease,outage,probe-plan,repository,repository-page,tenant-pool,tenant-pool-conformance,transaction}.test.ts',
+  'test/postgres/{kysely,lease,lease-moving,moving-gates,outage,probe-plan,repository,repository-page,tenant-pool,tenant-pool-conformance,transaction}.test.ts',
   'test/examples/documents.test.ts',
   'test/testing/wall-check.test.ts',
 ]
@@ -24,6 +24,7 @@ export const ofOnePlacement = new Map([
   ['test/isolation/existing-application.test.ts', 'An application that exists is put behind the wall in its own shared tables.'],
   ['test/postgres/open-databases.test.ts', 'It moves the version of the shared database.'],
   ['test/postgres/purge-stores.test.ts', 'It goes through the placements itself.'],
+  ['test/postgres/replicas-moving.test.ts', 'A replica follows a server, and the tenant leaves one of its databases.'],
   ['test/postgres/replicas.test.ts', 'A replica follows a server, whatever lives there.'],
   ['test/postgres/tenant-export.test.ts', 'It goes through the placements itself.'],
 ])

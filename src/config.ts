@@ -26,6 +26,8 @@ export interface PartywallConfig {
   readonly seeds?: FleetOptions['seeds']
   /** The application's own part in a tenant's life. */
   readonly hooks?: FleetOptions['hooks']
+  /** Masks of the application's own, which the rules of a clone call by their names. */
+  readonly masks?: FleetOptions['masks']
   /** What else holds something of a tenant, and is purged with it. */
   readonly stores?: FleetOptions['stores']
   /** Makes servers for tenants who want one of their own. Default: those that are registered with the label `dedicated`. */
@@ -74,6 +76,10 @@ const configChecks = {
   backups: (value, path) => checkKeys(value, path, backupChecks, ['store']),
   seeds: checkSeeds,
   hooks: (value, path) => checkKeys(value, path, hookChecks),
+  masks: (value, path) => {
+    checkObject(value, path)
+    for (const [name, mask] of Object.entries(value as object)) checkFunction(mask, `${path}.${name}`)
+  },
   stores: listOf(having('plan', 'purge', 'verify')),
   provisioner: checkFunction,
   stock: listOf((value, path) => checkKeys(value, path, stockChecks, Object.keys(stockChecks))),

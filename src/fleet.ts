@@ -6,6 +6,7 @@ import { type BackupSettings, type FleetBackups, openBackups } from './backup/fl
 import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import { type Clock, systemClock } from './core/clock.ts'
+import type { CustomMasks } from './core/mask.ts'
 import { mainPlacement, sharedSchema } from './core/placement.ts'
 import type { PlacedTenant, PurgeCount } from './core/placement-adapter.ts'
 import { PlannedCatalog } from './core/planned-catalog.ts'
@@ -30,18 +31,24 @@ import { PostgresTenantRows } from './postgres/backup/tenant-rows.ts'
 import { PostgresCatalog } from './postgres/catalog.ts'
 import { CatalogPurgeStore } from './postgres/catalog-purge-store.ts'
 import { ControlPool } from './postgres/control-pool.ts'
+import { PostgresTenantCopier } from './postgres/copy/tenant-copier.ts'
 import { FleetConnections } from './postgres/fleet-connections.ts'
 import { type AppliedMigration, applyMigrations } from './postgres/migrations/apply-migrations.ts'
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
 import { arrive } from './postgres/moves/arrive.ts'
+import { type LeftoverFleet, reapLeftovers } from './postgres/moves/leftovers.ts'
 import { PostgresMoveJournal } from './postgres/moves/move-journal.ts'
+import { MovePlaces } from './postgres/moves/move-places.ts'
 import { PostgresMoveWork } from './postgres/moves/move-work.ts'
 import { MoverPresence } from './postgres/moves/mover-presence.ts'
-import { MovePlaces } from './postgres/moves/places.ts'
+import { withoutMoves } from './postgres/moves/moves-lock.ts'
+import { assertMovable, preflight } from './postgres/moves/preflight.ts'
 import { PostgresOperationJournal } from './postgres/operation-journal.ts'
 import { OwnedServers } from './postgres/owned-servers.ts'
 import { placementMigrations } from './postgres/placements/placement-migrations.ts'
 import { createPlacements, type Placements } from './postgres/placements/placements.ts'
+import { Exports, Imports } from './postgres/portability/portability.ts'
+import type { LendMigrator } from './postgres/portability/tenant-rows-source.ts'
 import { Rollout, type RolloutOptions } from './postgres/rollout/rollout.ts'
 import { seedRunner } from './postgres/seed-runner.ts'
 import { Servers } from './postgres/servers.ts'
@@ -66,6 +73,8 @@ export interface FleetOptions {
   readonly backups?: BackupSettings | undefined
   readonly hooks?: TenantHooks | undefined
   readonly seeds?: readonly Seed[] | undefined
+  /** Masks of the application's own, which the rules of a clone call by their names. */
+  readonly masks?: CustomMasks | undefined
   /** What else holds something of a tenant, and is purged with it. */
   readonly stores?: readonly PurgeStore[] | undefined
   /** The cache of the application, when other processes share it. */
@@ -95,6 +104,8 @@ interface Parts {
   readonly auditTrail: AuditTrail
   readonly migrations: MigrationSet
   readonly rollout: Rollout
+  readonly exports: Exports
+  readonly imports: Imports
   readonly connections: FleetConnections
   readonly secrets: SecretStore
   readonly reader: ControlPool
@@ -104,7 +115,7 @@ interface Parts {
 
 /** Tenants, servers, placements and migrations of an installation. Made by {@link openFleet}. */
 export class Fleet {
-  /** Onboard, rename, change plan, suspend, resume, off-board. */
+  /** Onboard, clone, rename, change plan, suspend, resume, off-board. */
   readonly tenants: Operations
   /** Moves tenants from one placement to another while they are served. */
   readonly moves: Moves
@@ -116,6 +127,10 @@ export class Fleet {
   readonly migrations: MigrationSet
   /** Brings every place of the fleet to the newest migration. */
   readonly rollout: Rollout
+  /** A tenant's rows in files that others can read. */
+  readonly exports: Exports
+  /** Rows from files into a tenant. */
+  readonly imports: Imports
   readonly connections: FleetConnections
   /** The gatekeeper's connections to the catalog. */
   readonly reader: ControlPool
@@ -138,6 +153,8 @@ export class Fleet {
     this.auditTrail = parts.auditTrail
     this.migrations = parts.migrations
     this.rollout = parts.rollout
+    this.exports = parts.exports
+    this.imports = parts.imports
     this.connections = parts.connections
     this.reader = parts.reader
     this.secrets = parts.secrets
@@ -153,14 +170,20 @@ export class Fleet {
     )
   }
 
-  /** Brings the shared tables of the catalog's own database to the newest migration. */
+  /**
+   * Brings the shared tables of the catalog's own database to the newest migration.
+   *
+   * @throws {OperationInProgressError} while a tenant moves from or to them.
+   */
   async migrateMain(): Promise<readonly AppliedMigration[]> {
     const { database: name } = mainPlacement
-    return await this.connections.asMigrator(name, async (control) => {
-      const applied = await applyMigrations(control, sharedSchema, this.migrations)
-      await control.query('update partywall.databases as d set version = $2 where d.name = $1', [name, this.migrations.newest])
-      return applied
-    })
+    return await this.connections.asMigrator(name, (control) =>
+      withoutMoves(control, async () => {
+        const applied = await applyMigrations(control, sharedSchema, this.migrations)
+        await control.query('update partywall.databases as d set version = $2 where d.name = $1', [name, this.migrations.newest])
+        return applied
+      }),
+    )
   }
 
   /** The newest migration of those shared tables, as the catalog has it; undefined before the first. */
@@ -228,18 +251,25 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const owned = new OwnedServers(writer)
   const provisioner = options.provisioner?.({ servers, owned }) ?? inventory({ owned, secrets })
   const dedicated = dedicatedServer({ servers, owned, provisioner, allowUnencrypted: options.allowUnencrypted })
+  const set = placementMigrations(migrations)
   const placements = createPlacements({
     reader,
     connections,
     secrets,
-    migrations: placementMigrations(migrations),
+    migrations: set,
     provisioner: {
       acquire: async ({ tenantId, region, labels }) => {
         if (tenantId === undefined) throw new CapacityError('Servers are not made in advance: register one with the label dedicated.')
         return await dedicated.acquire(requestFor(tenantId, region, labels['plan'] ?? ''))
       },
+      reserve: async ({ tenantId, region }) => await dedicated.reserve(requestFor(tenantId, region, '')),
+      release: async ({ tenantId, region, server }) => {
+        // One that was named by hand is nobody's, and free again as soon as nothing is on it.
+        if ((await owned.find(tenantId))?.name === server) await dedicated.release(requestFor(tenantId, region, ''))
+      },
     },
   })
+  const asMigrator: LendMigrator = (database, fn) => connections.asMigrator(database, fn)
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
   const catalog = new PlannedCatalog(new PostgresCatalog({ reader, writer }), plans)
   const backups = openBackups(options.backups, {
@@ -271,7 +301,8 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       ...(options.cache === undefined ? [] : [cachePurgeStore(options.cache)]),
       ...(options.stores ?? []),
     ],
-    exporter: new DirectoryTenantExporter({ asMigrator: (database, fn) => connections.asMigrator(database, fn) }),
+    copier: new PostgresTenantCopier({ connections, secrets, masks: options.masks }),
+    exporter: new DirectoryTenantExporter({ asMigrator }),
     filler: backups?.filler,
     journal: new PostgresOperationJournal({ reader, writer }),
     auditTrail,
@@ -279,7 +310,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     clock,
   })
   const presence = new MoverPresence(writer)
-  const places = new MovePlaces((isolation) => placements.for(isolation))
+  const places = new MovePlaces(placements)
   const moves = new Moves({
     catalog,
     journal: new PostgresMoveJournal({ reader, writer, arrive }),
@@ -297,11 +328,12 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       clock,
     }),
     planner: {
-      reserve: (tenant, request) => places.reserve(tenant, request),
-      unreserve: async () => {},
-      findings: async () => [],
-      assertMovable: () => {},
-      reap: async () => [],
+      reserve: (tenant, { to, server, database, moveId }) => places.reserve(tenant, { isolation: to, server, database, moveId }),
+      unreserve: (tenant, _target, moveId) => places.unreserve(tenant, moveId),
+      findings: async (tenant, target, wished) =>
+        await preflight({ tenant, source: tenant.placement, target, options: wished, connections, catalog: reader, migrations: set }),
+      assertMovable,
+      reap: async () => [...(await places.reap()), ...(await reapedTexts({ connections, catalog: reader, secrets }))],
     },
     movers: options.movers,
     auditTrail,
@@ -321,11 +353,21 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     auditTrail,
     migrations,
     rollout,
+    exports: new Exports({ catalog, asMigrator, auditTrail }),
+    imports: new Imports({ catalog, asMigrator, auditTrail }),
     connections,
     secrets,
     reader,
     writer,
   })
+}
+
+async function reapedTexts(fleet: LeftoverFleet): Promise<readonly string[]> {
+  const { removed, problems } = await reapLeftovers(fleet)
+  return [
+    ...removed.map(({ kind, server, database, name }) => `${kind} ${name} (${server}${database === null ? '' : ` ${database}`})`),
+    ...problems.map(({ server, message }) => `not on ${server}: ${message}`),
+  ]
 }
 
 /** The operation of a server is the tenant's being there: it is begun once, whatever asks for it. */

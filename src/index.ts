@@ -11,6 +11,7 @@ export type { FairQueueOptions } from './core/fair-queue-bounds.ts'
 export type { Filter, FilterOperators } from './core/filter.ts'
 export { customDomain, type HintReader, header, path, subdomain, type TenantHint } from './core/hints.ts'
 export type { Identity, IdentityProvider } from './core/identity.ts'
+export type { CustomMask, CustomMasks, Mask, MaskRule } from './core/mask.ts'
 export { MemoryAuditTrail } from './core/memory-audit-trail.ts'
 export type { Isolation, Placement } from './core/placement.ts'
 export type { GateState, PlacedTenant, PlacementAdapter, PlacementFacts, PlacementFinding, PurgeCount } from './core/placement-adapter.ts'
@@ -119,7 +120,15 @@ export type { Operation, OperationId, OperationListOptions, OperationProblem, Op
 export type { KeepOptions, KeptRound, StockTarget } from './operations/keeper.ts'
 export type { PlannedStep } from './operations/operation.ts'
 export type { OperationEvent, OperationListener } from './operations/operation-event.ts'
-export type { OffboardOptions, OnboardTenant, OperationKind, OperationReport, Operations, VerbOptions } from './operations/operations.ts'
+export type {
+  CloneTenant,
+  OffboardOptions,
+  OnboardTenant,
+  OperationKind,
+  OperationReport,
+  Operations,
+  VerbOptions,
+} from './operations/operations.ts'
 export {
   type CertifiedStore,
   type PurgeCertificate,
@@ -129,6 +138,11 @@ export {
 export type { PurgeOptions, PurgeStore } from './operations/purge-store.ts'
 export type { Resumed, ResumeOptions } from './operations/runner.ts'
 export type { Seed, SeedScope, TenantAdmin, TenantHooks } from './operations/tenant-life.ts'
+export type { ExportProgress, WriteExportOptions, WrittenExport } from './portability/export-tenant.ts'
+export type { ImportMode, ImportTold, TableProgress } from './portability/import-target.ts'
+export type { ImportOptions, ImportReport } from './portability/import-tenant.ts'
+export type { ManifestTable } from './portability/manifest.ts'
+export type { ExportFormat } from './portability/portable-table.ts'
 export type { BootFinding, ProtectedTable } from './postgres/boot-gate.ts'
 export type { Capability } from './postgres/capabilities.ts'
 export { type InstallOptions, installPartywall } from './postgres/install.ts'
@@ -137,6 +151,7 @@ export type { MigrationFile, MigrationModule, MigrationSet, MigrationStep } from
 export type { Placements } from './postgres/placements/placements.ts'
 export type { SchemaDatabaseOptions, SchemaDatabases, SharedDatabase } from './postgres/placements/schema-databases.ts'
 export type { Stock, StockRequest } from './postgres/placements/stock.ts'
+export type { Exports, Imports } from './postgres/portability/portability.ts'
 export type { TableFinding } from './postgres/protect.ts'
 export type { ReplicaBounds } from './postgres/replicas.ts'
 export type { FindOptions, FoundRows, RepositoryOptions, TenantRepository } from './postgres/repository.ts'
@@ -155,8 +170,10 @@ export type { Replica, ResidencyFinding, Resident, Server, ServerState } from '.
 export type { NewServer, ServerLoad, ServerReport, Servers } from './postgres/servers.ts'
 export type { TenantHandle } from './postgres/tenant-handle.ts'
 export type { TenantPool } from './postgres/tenant-pool.ts'
-export type { IsolationLevel, StreamOptions, TenantTransaction, TransactionOptions } from './postgres/transaction.ts'
+export type { TenantTransaction } from './postgres/transaction.ts'
+export type { IsolationLevel, StreamOptions, TransactionOptions } from './postgres/transaction-options.ts'
 export type { CacheEntry, CacheStore } from './resources/cache/cache.ts'
 export { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 export type { TenantCache } from './resources/cache/tenant-cache.ts'
-export { createTenancy, type RunOptions, type Tenancy, type TenancyOptions, type TenancyStats } from './tenancy.ts'
+export { createTenancy, type Tenancy } from './tenancy.ts'
+export type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'

@@ -6,13 +6,11 @@ import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import { FairQueue, type FairQueueStats } from './core/fair-queue.ts'
-import type { FairQueueOptions } from './core/fair-queue-bounds.ts'
 import { mainPlacement } from './core/placement.ts'
 import { PlannedCatalog } from './core/planned-catalog.ts'
-import { type Plan, Plans } from './core/plans.ts'
-import type { SecretReader } from './core/secret-reader.ts'
+import { Plans } from './core/plans.ts'
 import type { TenantRef } from './core/tenant.ts'
-import { type AcrossTenantsOptions, createTenantContext, type TenantContext, TenantScope, type Trace } from './core/tenant-context.ts'
+import { type AcrossTenantsOptions, createTenantContext, type TenantContext, TenantScope } from './core/tenant-context.ts'
 import { TenantDirectory } from './core/tenant-directory.ts'
 import { Tenants } from './core/tenants.ts'
 import { ClosedError, ConfigurationError } from './errors.ts'
@@ -28,87 +26,22 @@ import { tenantKysely } from './postgres/kysely.ts'
 import type { ProtectedTables } from './postgres/kysely-predicate.ts'
 import type { QueryOptions } from './postgres/lease.ts'
 import { Leases, type LeasesOptions } from './postgres/lease.ts'
-import { OpenDatabases, type ServedVersions } from './postgres/open-databases.ts'
+import { MoveWait } from './postgres/move-wait.ts'
+import { OpenDatabases } from './postgres/open-databases.ts'
 import { ConnectionPool } from './postgres/pool.ts'
 import { declareGlobalTable, protectTable } from './postgres/protect.ts'
 import { protectedNames } from './postgres/protected-names.ts'
-import { type ReplicaBounds, ReplicaDatabases } from './postgres/replicas.ts'
+import { ReplicaDatabases } from './postgres/replicas.ts'
 import { type RepositoryOptions, TenantRepository } from './postgres/repository.ts'
 import type { QueryResult } from './postgres/result.ts'
 import type { TenantDatabase } from './postgres/tenant-database.ts'
 import { TenantHandle } from './postgres/tenant-handle.ts'
 import { TenantPool, type TenantPoolOptions } from './postgres/tenant-pool.ts'
-import type { StreamOptions, TenantTransaction, TransactionOptions } from './postgres/transaction.ts'
-import type { CacheStore } from './resources/cache/cache.ts'
+import type { TenantTransaction } from './postgres/transaction.ts'
+import type { StreamOptions, TransactionOptions } from './postgres/transaction-options.ts'
 import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 import { type TenantCache, TenantCaches } from './resources/cache/tenant-cache.ts'
-
-export interface TenancyOptions {
-  /** URL of the gatekeeper's login: it reads the catalog and issues capabilities. */
-  readonly catalog: string
-  /** URL of the app's login: it runs your SQL, behind the wall. */
-  readonly database: string
-  /** URL of the migrator's login. Only a process that creates, changes or suspends tenants needs it. */
-  readonly admin?: string | undefined
-  readonly pool?:
-    | {
-        /** Connections to one database that tenants share, at most. Default 10. */
-        readonly connectionsMax?: number | undefined
-        /** Connections to the database of one tenant's own, at most. Default 4. */
-        readonly ownConnectionsMax?: number | undefined
-        /** Connections of this process altogether, over all databases. The least recently used goes for the next. Default 50. */
-        readonly totalConnectionsMax?: number | undefined
-        /** Keep prepared statements on the server. Set false behind PgBouncer older than 1.21. Default true. */
-        readonly prepare?: boolean | undefined
-        /** Default 5,000. */
-        readonly connectTimeoutMs?: number | undefined
-        /** Default 300,000. */
-        readonly idleTimeoutMs?: number | undefined
-        /** Default 3,600,000. */
-        readonly lifetimeMs?: number | undefined
-      }
-    | undefined
-  /** Bounds of the fair queue before the pool. */
-  readonly admission?: Omit<FairQueueOptions, 'slots' | 'clock'> | undefined
-  /** The longest that a statement may run. At most, and by default, 30,000: the limit of the app's role. */
-  readonly statementTimeoutMs?: number | undefined
-  /** How long a capability lives: 1,000 to 3,600,000; default 300,000. */
-  readonly capabilityTtlMs?: number | undefined
-  /** How long a tenant is believed without asking the catalog again. Suspension does not depend on it. Default 10,000. */
-  readonly tenantTtlMs?: number | undefined
-  /** Where the passwords of other servers, and of tenants' own logins, are kept. Only tenants with such a placement need it. */
-  readonly secrets?: SecretReader | undefined
-  /** Which migrations this version of the application serves; a tenant outside of them is refused by name. Default: any. */
-  readonly serves?: ServedVersions | undefined
-  /** When replicas are read from; see {@link Tenancy.replica}. */
-  readonly replicas?: ReplicaBounds | undefined
-  /** What the plans mean, by name: weight, placement, features. */
-  readonly plans?: Readonly<Record<string, Plan>> | undefined
-  /** Where cached values are kept. Default: this process's memory. */
-  readonly cache?: CacheStore | undefined
-  /** Where refusals and dangerous acts are recorded. Default: the catalog's database. */
-  readonly auditTrail?: AuditTrail | undefined
-  /** Shown in pg_stat_activity. Default `partywall`. */
-  readonly applicationName?: string | undefined
-  readonly clock?: Clock | undefined
-}
-
-/** On whose behalf `run` works. */
-export interface RunOptions {
-  readonly actor?: Actor | undefined
-  readonly requestId?: string | undefined
-  readonly trace?: Trace | undefined
-}
-
-/** How busy a tenancy is. */
-export interface TenancyStats {
-  /** Of all databases that are open in this process. */
-  readonly queue: FairQueueStats
-  readonly connections: { readonly open: number; readonly idle: number }
-  readonly capabilities: number
-  /** Databases that are open in this process, the catalog's own among them. */
-  readonly databases: number
-}
+import type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
 
 /** Everything that is open, in the order of opening. */
 interface Parts {
@@ -116,6 +49,7 @@ interface Parts {
   readonly writer: ControlPool | undefined
   readonly directory: TenantDirectory
   readonly databases: OpenDatabases
+  readonly moveWait: MoveWait
   readonly leases: Leases
   readonly replicas: ReplicaDatabases
   readonly replicaLeases: Leases
@@ -318,7 +252,7 @@ export class Tenancy {
   }
 
   stats(): TenancyStats {
-    const { databases } = this.#parts
+    const { databases, moveWait } = this.#parts
     const all = databases.all()
     const sum = (count: (database: TenantDatabase) => number): number => all.reduce((total, each) => total + count(each), 0)
     const queues = all.map(({ queue }) => queue.stats())
@@ -331,6 +265,7 @@ export class Tenancy {
         tenants: inQueues(({ tenants }) => tenants),
         idleTenants: inQueues(({ idleTenants }) => idleTenants),
       },
+      moves: { waiting: moveWait.waiting, tenants: moveWait.watched },
       connections: { open: sum(({ pool }) => pool.size), idle: sum(({ pool }) => pool.idleCount) },
       capabilities: sum(({ capabilities }) => capabilities.size),
       databases: all.length,
@@ -384,16 +319,32 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
   }
 }
 
-async function join(
+interface Base {
+  readonly clock: Clock
+  readonly applicationName: string
+  readonly reader: ControlPool
+  readonly writer: ControlPool | undefined
+}
+
+async function join(options: TenancyOptions, base: Base): Promise<Tenancy> {
+  const plans = new Plans(options.plans)
+  const catalog = new PlannedCatalog(new PostgresCatalog(base), plans)
+  const directory = await TenantDirectory.open({ catalog, clock: base.clock, ttlMs: options.tenantTtlMs })
+  try {
+    return await joinAll(options, { ...base, plans, catalog, directory })
+  } catch (error) {
+    await directory.close()
+    throw error
+  }
+}
+
+async function joinAll(
   options: TenancyOptions,
-  base: { readonly clock: Clock; readonly applicationName: string; readonly reader: ControlPool; readonly writer: ControlPool | undefined },
+  base: Base & { readonly plans: Plans; readonly catalog: PlannedCatalog; readonly directory: TenantDirectory },
 ): Promise<Tenancy> {
-  const { clock, applicationName, reader, writer } = base
+  const { clock, applicationName, reader, writer, plans, catalog, directory } = base
   const auditTrail = options.auditTrail ?? new PostgresAuditTrail(reader)
   const scope = new TenantScope(auditTrail)
-  const plans = new Plans(options.plans)
-  const catalog = new PlannedCatalog(new PostgresCatalog({ reader, writer }), plans)
-  const directory = await TenantDirectory.open({ catalog, clock, ttlMs: options.tenantTtlMs })
   const capabilities = new Capabilities({
     control: reader,
     clock,
@@ -411,8 +362,9 @@ async function join(
     secrets: options.secrets ?? { get: async () => undefined },
     clock,
     locate: async ({ id }) => {
-      directory.invalidate(id)
-      return await directory.find({ kind: 'id', id })
+      const now = await catalog.find({ kind: 'id', id })
+      if (now?.epoch !== directory.tryFind(id)?.epoch) directory.invalidate(id)
+      return now
     },
     serves: options.serves,
     budget,
@@ -424,8 +376,12 @@ async function join(
     capabilityTtlMs: options.capabilityTtlMs,
     applicationName,
   })
+  const { movingWaitMs } = options
+  const { tenantWaitingMax, waitingMax } = options.admission ?? {}
+  const moveWait = new MoveWait({ databases, clock, movingWaitMs, tenantWaitingMax, waitingMax })
   const leaseOptions: Omit<LeasesOptions, 'databases'> = {
     clock,
+    moveWait,
     weight: ({ tenant }) => plans.weightOf(tenant.plan),
     statementTimeoutMs: options.statementTimeoutMs,
     onRefused: (id) => directory.invalidate(id),
@@ -450,6 +406,7 @@ async function join(
     writer,
     directory,
     databases,
+    moveWait,
     leases,
     replicas,
     replicaLeases,
@@ -465,6 +422,7 @@ async function join(
 async function closeParts(parts: Parts): Promise<void> {
   const { main } = parts.databases
   main.queue.close()
+  parts.moveWait.close()
   await parts.directory.close()
   main.pool.close()
   await parts.replicas.close()

@@ -12,6 +12,8 @@ export const exitCodes = Object.freeze({
   partly: 3,
   /** Stopped before the end by the error budget or a pause: it can be resumed. */
   halted: 4,
+  /** Rows were refused: each is named with the reason. What became of the others, the answer says. */
+  refused: 5,
   /** Ended by Ctrl-C or SIGTERM. 128 + SIGINT, as shells have it. */
   interrupted: 130,
 })

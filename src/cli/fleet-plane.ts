@@ -33,8 +33,8 @@ export const needsFleet = `${needsAdmin}. Secrets are where that partywall dev, 
  */
 export async function withFleet<T>(terminal: Terminal, fn: (plane: FleetPlane) => Promise<T>): Promise<T> {
   const { catalog, admin, secrets, config, migrations, backups } = await readFleetSettings(terminal)
-  const { plans, hooks, seeds, stores, provisioner } = config
-  const options = { catalog, admin, secrets, plans, migrations, backups, hooks, seeds, stores, provisioner }
+  const { plans, hooks, seeds, masks, stores, provisioner } = config
+  const options = { catalog, admin, secrets, plans, migrations, backups, hooks, seeds, masks, stores, provisioner }
   const fleet = await openFleet({ ...options, applicationName: 'partywall cli' })
   const actor = actorAtTerminal()
   const record: FleetPlane['record'] = ({ reason, ...done }) =>

@@ -15,13 +15,15 @@ interface OwnProcess {
 const columnsDefault = 80
 /** To the start of the line, and nothing behind it. */
 const eraseLine = '\r\u001B[2K'
+/** The same, one line higher. */
+const eraseLineAbove = '\u001B[1A\u001B[2K'
 
 /** Lines go above what is drawn, whichever of the two streams they are for: on a terminal both end on the same screen. */
 export function processTerminal({ stdin, stdout, stderr, env, cwd, exit }: OwnProcess, untilStopped: () => Promise<void>): Terminal {
   const isTerminal = stdout.isTTY === true && stderr.isTTY === true
   let drawn = ''
   const draw = (text: string): void => {
-    if (text !== drawn) stderr.write(`${eraseLine}${text}`)
+    if (text !== drawn) stderr.write(`${eraseLine}${eraseLineAbove.repeat(drawn.split('\n').length - 1)}${text}`)
     drawn = text
   }
   const write = (stream: NodeJS.WriteStream, line: string): void => {

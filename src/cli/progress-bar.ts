@@ -13,7 +13,7 @@ const barWidthMin = 5
 export function progressBar(terminal: Terminal, clock: Clock): Progress {
   const tally = new Tally(clock)
   let timer: NodeJS.Timeout | undefined
-  const draw = (): void => terminal.draw(barText(tally, terminal.columns))
+  const draw = (): void => terminal.draw(lineText(tally, terminal.columns))
   return {
     start(total, label) {
       tally.start(total, label)
@@ -34,8 +34,14 @@ export function progressBar(terminal: Terminal, clock: Clock): Progress {
   }
 }
 
+/** `[=====     ]`: so much of it is full. */
+export function barText(width: number, part: number): string {
+  const filled = Math.max(0, Math.min(width, Math.floor(width * part)))
+  return `[${'='.repeat(filled)}${' '.repeat(width - filled)}]`
+}
+
 /** Never wider than the terminal: a line that wraps cannot be drawn over. */
-function barText(tally: Tally, columns: number): string {
+function lineText(tally: Tally, columns: number): string {
   const [rate, left] = [tally.ratePerSec(), tally.secondsLeft()]
   const settled = tally.done + tally.failed
   const facts = [
@@ -49,7 +55,6 @@ function barText(tally: Tally, columns: number): string {
   const text = facts.join('  ')
   const room = columns - 1 - tally.label.length - text.length - 4
   const width = tally.total > 0 ? Math.max(barWidthMin, Math.min(barWidthMax, room)) : 0
-  const filled = tally.total > 0 ? Math.min(width, Math.floor((width * settled) / tally.total)) : 0
-  const bar = width > 0 ? `[${'='.repeat(filled)}${' '.repeat(width - filled)}] ` : ''
+  const bar = width > 0 ? `${barText(width, settled / tally.total)} ` : ''
   return `${tally.label} ${bar}${text}`.slice(0, Math.max(0, columns - 1))
 }

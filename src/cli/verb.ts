@@ -34,7 +34,7 @@ export interface Terminal {
   print(line: string): void
   /** A line on standard error: everything that is said beside it. */
   note(line: string): void
-  /** Where progress is drawn: the text stands below all lines until the next one replaces it. Empty text takes it away. */
+  /** Where progress is drawn: the text, of one line or more, stands below all lines until the next replaces it. Empty text takes it away. */
   draw(text: string): void
   /** Are standard output and standard error both a terminal? Then `draw` shows; else it must not be called. */
   readonly isTerminal: boolean

@@ -29,6 +29,20 @@ export type MoveState =
   | 'cancelling'
   | 'cancelled'
 
+/** In the order in which a move that goes well comes to them. */
+export const moveStates: readonly MoveState[] = Object.freeze([
+  'planned',
+  'copying',
+  'following',
+  'fencing',
+  'switched',
+  'turning',
+  'finishing',
+  'done',
+  'cancelling',
+  'cancelled',
+])
+
 /** One of the two places of a move. */
 export type MoveSide = 'source' | 'target'
 
@@ -140,8 +154,6 @@ export function refusalOf(verb: MoveVerb, { state, serving }: Pick<Move, 'state'
 export const switchSteps = Object.freeze([
   /** Catalog: `following` → `fencing`, with a new fence and its deadline. */
   'claim-fence',
-  /** Other place: its gate is `fenced`, so that whoever comes early can read, and waits to write. */
-  'prepare-other',
   /** Serving place: new writes are asked to wait. */
   'announce',
   /** Serving place: waits for the writes in flight, closes the gate and writes the marker, in one transaction. */
@@ -152,7 +164,7 @@ export const switchSteps = Object.freeze([
   'commit',
   /** The place that served: its gate is `moved`. Nobody reads there any more. */
   'retire',
-  /** The place that serves now: checks the marker again, and opens its gate. */
+  /** The place that serves now: checks the marker again, and opens its gate. Until here nobody could read there: clients may know it from before. */
   'open',
 ] as const)
 

@@ -45,6 +45,8 @@ export interface EmptyOptions {
   readonly batchRows?: number | undefined
   /** The pause between batches. Default: three times what the batch took, at most 1,000, so that neighbours are not disturbed. 0: none. */
   readonly pauseMs?: number | undefined
+  /** Of a place that a tenant has left: the number of the fence behind which it was. When a later move has come back, nothing is removed. */
+  readonly behindFence?: number | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((count: PurgeCount) => void) | undefined
 }

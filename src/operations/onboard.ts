@@ -2,6 +2,7 @@
 // undone, and then nothing of it is left: no place, no row, no tombstone.
 
 import type { NewTenant } from '../core/catalog.ts'
+import { checkedMask, toldRule } from '../core/mask.ts'
 import { type Isolation, isolations, type Placement } from '../core/placement.ts'
 import type { PlacedTenant } from '../core/placement-adapter.ts'
 import { type Json, parseTenantId, parseTenantSlug, type Tenant, type TenantId } from '../core/tenant.ts'
@@ -9,6 +10,7 @@ import { checkedNewTenant } from '../core/tenant-input.ts'
 import { ConfigurationError, InvalidInputError, TenancyError, TenantExistsError, TenantNotFoundError } from '../errors.ts'
 import { setGate } from './gate-steps.ts'
 import { fieldsOf, type OperationDefinition, type StepContext, type WorkStep } from './operation.ts'
+import type { CopyWish } from './tenant-copier.ts'
 import { existing, isolationOfPlan, placed, type Seed, type TenantAdmin, type TenantLife, textField } from './tenant-life.ts'
 
 export interface OnboardInput {
@@ -20,8 +22,15 @@ export interface OnboardInput {
   /** Names of seeds; default: all that are configured. */
   readonly seeds?: readonly string[] | undefined
   readonly admin?: TenantAdmin | undefined
+  /** Its rows are a copy of another tenant's. */
+  readonly clone?: CloneInput | undefined
   /** Whose rows it starts with: what the filler knows them by. */
   readonly contents?: string | undefined
+}
+
+/** @see OnboardInput.clone */
+export interface CloneInput extends CopyWish {
+  readonly of: TenantId
 }
 
 type Step = WorkStep<OnboardInput>
@@ -36,6 +45,7 @@ export function onboard(life: TenantLife): OperationDefinition<OnboardInput> {
       place(life, input),
       reserve(life, input),
       provision(life, input),
+      ...copyRows(life, input),
       ...encryptionKey(life),
       ...hook(life, 'beforeOpen', 'before-open', 'Calls the hook beforeOpen.'),
       ...fill(life, input),
@@ -50,8 +60,7 @@ export function onboard(life: TenantLife): OperationDefinition<OnboardInput> {
 }
 
 function parsed(life: TenantLife, given: unknown): OnboardInput {
-  const known = ['id', 'tenant', 'isolation', 'server', 'seeds', 'admin', 'contents']
-  const { id, tenant, isolation, server, seeds, admin: first, contents } = fieldsOf(given, known)
+  const { id, tenant, isolation, server, seeds, admin: first, clone, contents } = fieldsOf(given, inputFields)
   const names = ['slug', 'name', 'plan', 'region', 'parentId', 'features', 'settings', 'domains', 'encryptionKeyId', 'keys']
   const fields = fieldsOf(tenant, names) as unknown as NewTenant
   // Checked as the catalog checks it, before anything is done; kept as it was given, since the catalog has the defaults.
@@ -72,8 +81,17 @@ function parsed(life: TenantLife, given: unknown): OnboardInput {
     ...(server !== undefined && { server: textField('server', server) }),
     ...(seeds !== undefined && { seeds: seeds as readonly string[] }),
     ...(first !== undefined && { admin: parsedAdmin(first) }),
+    ...(clone !== undefined && { clone: parsedClone(life, clone) }),
     ...(contents !== undefined && { contents: textField('contents', contents) }),
   }
+}
+
+const inputFields = ['id', 'tenant', 'isolation', 'server', 'seeds', 'admin', 'clone', 'contents']
+
+function parsedClone(life: TenantLife, given: unknown): CloneInput {
+  const { of, mask, allowsUnmasked } = fieldsOf(given, ['of', 'mask', 'allowsUnmasked'])
+  if (life.copier === undefined) throw new ConfigurationError('A clone was asked for, and this installation copies no rows.')
+  return { of: parseTenantId(of), mask: checkedMask(mask), allowsUnmasked: allowsUnmasked === true }
 }
 
 function parsedAdmin(given: unknown): TenantAdmin {
@@ -126,6 +144,24 @@ function provision(life: TenantLife, input: OnboardInput): Step {
       return undefined
     },
   }
+}
+
+/** Nobody is let in yet: the gate is as provisioning made it, suspended. */
+function copyRows(life: TenantLife, input: OnboardInput): readonly Step[] {
+  const { copier } = life
+  const { clone } = input
+  if (copier === undefined || clone === undefined) return []
+  const masked = Object.entries(clone.mask).filter(([, rule]) => rule !== 'keep')
+  const told = masked.map(([column, rule]) => `${column} (${toldRule(rule)})`).join(', ') || 'nothing'
+  const run = async (context: StepContext<OnboardInput>): Promise<Json> => {
+    const { signal, progress } = context
+    const target = inItsPlace(input, context)
+    // Killed between the copy's commit and the next write, the step runs again: what it brought goes first.
+    await life.placements(input.isolation).empty(target, { signal, pauseMs: 0 })
+    const source = placed(await existing(life, clone.of))
+    return (await copier.copy(source, target, clone, { signal, onProgress: progress })) as unknown as Json
+  }
+  return [{ name: 'copy-rows', describe: `Copies the rows of ${clone.of} as of one moment. Under a mask: ${told}.`, run }]
 }
 
 function encryptionKey(life: TenantLife): readonly Step[] {

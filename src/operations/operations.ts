@@ -3,10 +3,11 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Actor } from '../core/actor.ts'
 import type { AuditTrail } from '../core/audit-trail.ts'
-import type { Clock } from '../core/clock.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
+import type { Mask } from '../core/mask.ts'
 import type { Isolation } from '../core/placement.ts'
 import { type Json, parseTenantId, parseTenantRef, type TenantId, type TenantKeys, type TenantRef } from '../core/tenant.ts'
-import { InvalidInputError, OperationNotFoundError, TenantNotFoundError } from '../errors.ts'
+import { InvalidInputError, OperationFailedError, OperationNotFoundError, TenantNotFoundError } from '../errors.ts'
 import { certificateKey } from './certificate-key.ts'
 import { changePlan } from './change-plan.ts'
 import type { Operation, OperationJournal, OperationListOptions } from './journal.ts'
@@ -21,7 +22,7 @@ import { replace } from './replace.ts'
 import { resume } from './resume.ts'
 import { OperationRunner, type Resumed, type ResumeOptions } from './runner.ts'
 import { suspend } from './suspend.ts'
-import { settledTenant, type TenantLife } from './tenant-life.ts'
+import { placed, settledTenant, type TenantLife } from './tenant-life.ts'
 
 export interface OperationsOptions extends TenantLife {
   readonly journal: OperationJournal
@@ -69,6 +70,24 @@ export interface OnboardTenant {
   readonly admin?: { readonly email: string; readonly name?: string | undefined } | undefined
   /** A backup whose rows it starts with, as `<tenant id>/<backup id>`. See {@link Backups.restore}. */
   readonly contents?: string | undefined
+}
+
+/** A tenant to be made from another. What is not said is as the other has it: plan, region, features of its own. */
+export interface CloneTenant {
+  readonly id?: string | undefined
+  readonly slug: string
+  /** Default: the slug. */
+  readonly name?: string | undefined
+  readonly plan?: string | undefined
+  /** Default: what the plan says. */
+  readonly isolation?: Isolation | undefined
+  readonly server?: string | undefined
+  /** Its own keys, where tables know tenants by a bigint or a text. */
+  readonly keys?: TenantKeys | undefined
+  /** What becomes of columns, by `table.column`. */
+  readonly mask?: Mask | undefined
+  /** Columns that look personal and have no rule are copied as they are. Default: they are a refusal that names them. */
+  readonly allowUnmasked?: boolean | undefined
 }
 
 export interface OffboardOptions {
@@ -128,6 +147,43 @@ export class Operations {
     const input = definition.parse(withoutUndefined(given))
     const check = async (): Promise<void> => await assertFree(this.#life, input)
     return await this.#perform(definition, tenantId, input, options, { check, needsReason: false })
+  }
+
+  /**
+   * Makes a tenant whose rows are a copy of another's as of one moment, under a mask: an onboarding with one more step, before the
+   * gate is opened. The other may be suspended, and is not disturbed. `settings.clonedFrom` of the clone says of whom and when; the
+   * other's settings, domains, keys and users are not copied, nor are seeds planted. A failure leaves nothing behind.
+   *
+   * @throws {InvalidInputError} when a rule fits no column, or columns that look personal have none: the message says what to add.
+   * @throws {ConstraintError} when values under the mask no longer fit, e.g. a fixed value in a unique column.
+   * @throws {OperationFailedError} when something broke on the way: everything was taken back.
+   *
+   * @example
+   * ```ts
+   * await operations.clone('acme', { slug: 'acme-sandbox', mask: { 'people.email': 'email', 'people.iban': 'null' } })
+   * ```
+   */
+  async clone(ref: TenantRef, wanted: CloneTenant, options: VerbOptions = {}): Promise<OperationReport> {
+    const source = await settledTenant(this.#life, await this.#idOf(ref))
+    const { id = uuidv7(), slug, name = slug, plan = source.plan, isolation, server, keys, mask = {}, allowUnmasked = false } = wanted
+    const clock = this.#life.clock ?? systemClock
+    const clonedFrom = { tenant: source.id, at: new Date(clock.now()).toISOString() }
+    const tenant = { slug, name, plan, region: source.region, features: source.ownFeatures, settings: { clonedFrom }, keys }
+    const definition = this.#definitions.onboard as OperationDefinition<OnboardInput>
+    const clone = { of: source.id, mask, allowsUnmasked: allowUnmasked }
+    const tenantId = parseTenantId(id)
+    const input = definition.parse(
+      withoutUndefined({ id: tenantId, tenant: withoutUndefined(tenant), isolation, server, seeds: [], clone }),
+    )
+    const check = async (): Promise<void> => {
+      await assertFree(this.#life, input)
+      await this.#life.copier?.check(placed(source), { keys: input.tenant.keys ?? {} }, input.clone!)
+    }
+    try {
+      return await this.#perform(definition, tenantId, input, options, { check, needsReason: false })
+    } catch (error) {
+      throw error instanceof OperationFailedError ? await this.#takenBack(error, options) : error
+    }
   }
 
   /** Gives a tenant another slug, another name, or both. @throws {TenantExistsError} when the slug is taken. */
@@ -231,6 +287,19 @@ export class Operations {
   /** Stops before the next steps; what was running can be resumed elsewhere at once. */
   async close(): Promise<void> {
     await this.#runner.close()
+  }
+
+  /** A clone that broke is of no use to anybody. One that cannot be taken back now stays failed, and is told with its id. */
+  async #takenBack(failure: OperationFailedError, { actor, onProgress }: VerbOptions): Promise<OperationFailedError> {
+    const { cause, details, retryable } = failure
+    const undone = await this.cancel(String(details['id']), { reason: 'The clone failed.', actor, onProgress }).catch(() => undefined)
+    if (undone?.state !== 'cancelled') return failure
+    const why = cause instanceof Error ? cause.message : 'of an unknown reason.'
+    return new OperationFailedError(`The clone failed at the step ${details['step']}, and everything was taken back: ${why}`, {
+      cause,
+      details,
+      retryable,
+    })
   }
 
   async #start(kind: OperationKind, ref: TenantRef, given: object, options: VerbOptions, needsReason: boolean): Promise<OperationReport> {

@@ -7,6 +7,7 @@ import type { Plans } from '../core/plans.ts'
 import type { Tenant, TenantId } from '../core/tenant.ts'
 import { InvalidInputError, TenantNotFoundError, TenantOffboardingError, TenantOnboardingError } from '../errors.ts'
 import type { PurgeStore } from './purge-store.ts'
+import type { TenantCopier } from './tenant-copier.ts'
 import type { TenantExporter } from './tenant-exporter.ts'
 import type { TenantFiller } from './tenant-filler.ts'
 
@@ -74,6 +75,8 @@ export interface TenantLife {
   /** What may hold something of a tenant, beside its placement, which is always purged first. */
   readonly stores?: readonly PurgeStore[] | undefined
   readonly exporter?: TenantExporter | undefined
+  /** Fills a clone with rows. Without it there are no clones. */
+  readonly copier?: TenantCopier | undefined
   /** Gives a new tenant the rows of a backup. */
   readonly filler?: TenantFiller | undefined
   /** Told after every change, so that this process's caches forget the tenant. */

@@ -39,6 +39,7 @@ export async function bootFindings(control: ControlConnection, appRole: string):
     tableRules,
     policyRules,
     viewRules,
+    rootRules,
     functionRules,
     controlPlaneRules,
   ]
@@ -246,6 +247,28 @@ const policyRules = `
     join pg_catalog.pg_policy as f on f.polrelid = to_regclass(p.table_name) and f.polpermissive
      -- One of ours that was made permissive is the finding above: protect() replaces it.
      and f.polname !~ '^partywall_(tenant|wall_(select|insert|update|delete))$'`
+
+/** Tenants' own tables are attached to them while they move, so that whoever can read one reads every tenant who moves. */
+export const rootRules = `
+  select 'root_for_moves', format('%I.%I', n.nspname, c.relname),
+         format('%I.%I is the root under which tenants'' own tables move, and it has %s.', n.nspname, c.relname, concat_ws(', ',
+           case when pg_get_userbyid(c.relowner) <> '${roles.owner}' then format('the owner %I', pg_get_userbyid(c.relowner)) end,
+           case when not (c.relrowsecurity and c.relforcerowsecurity) then 'no forced row-level security' end,
+           case when given.away then 'privileges that are not its owner''s' end,
+           case when open.policies then 'a policy' end)),
+         case when not open.policies then
+           format('alter table %I.%I enable row level security, force row level security; revoke all on %1$I.%2$I from public, ${roles.app}, ${roles.tenants};', n.nspname, c.relname)
+         end
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+   cross join lateral (
+           select exists (select from aclexplode(c.relacl) as acl where acl.grantee <> c.relowner)
+               or exists (select from pg_catalog.pg_attribute as a where a.attrelid = c.oid and a.attacl is not null) as away
+         ) as given
+   cross join lateral (select exists (select from pg_catalog.pg_policy as p where p.polrelid = c.oid) as policies) as open
+   where c.relkind = 'p'
+     and obj_description(c.oid, 'pg_class') = 'partywall: root for moves'
+     and (pg_get_userbyid(c.relowner) <> '${roles.owner}' or not (c.relrowsecurity and c.relforcerowsecurity) or given.away or open.policies)`
 
 const viewRules = `
   select case c.relkind when 'v' then 'definer_view' when 'm' then 'materialized_view' else 'foreign_table' end, format('%I.%I', n.nspname, c.relname),

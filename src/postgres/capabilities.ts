@@ -3,6 +3,7 @@
 
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
+import type { GateState } from '../core/placement-adapter.ts'
 import type { TenantId } from '../core/tenant.ts'
 import { runOutside } from '../core/tenant-context.ts'
 import {
@@ -39,6 +40,15 @@ export interface Capability {
   readonly expiresAt: number
   /** The messages that bind it, kept ready by the lease. */
   bindMessage: Buffer | undefined
+}
+
+/** How a tenant's gate stands. */
+export interface Gate {
+  readonly state: GateState
+  /** Grows with each fence. */
+  readonly fence: string
+  /** It is fenced, and past the deadline: whoever held the fence is late, or dead. */
+  readonly isOverdue: boolean
 }
 
 interface IssuedRow {
@@ -140,6 +150,19 @@ export class Capabilities {
   async revoke(capability: Capability): Promise<void> {
     if (this.#isOwn) return
     await this.#control.query('select partywall.revoke($1::uuid[])', [[capability.handle]])
+  }
+
+  /** The tenant's gate, or undefined where there is none of it, or none that this login is told of. */
+  async gateOf(tenantId: TenantId): Promise<Gate | undefined> {
+    const [gate] = await this.#control.query<Gate>('select g.state, g.fence, g.is_overdue as "isOverdue" from partywall.gate_of($1) as g', [
+      tenantId,
+    ])
+    return gate
+  }
+
+  /** Reopens a gate that is fenced past its deadline. `fence` is of the catalog, which has given it up. Repeating it does no harm. */
+  async reopenGate(tenantId: TenantId, fence: string): Promise<void> {
+    await this.#control.query('select partywall.reopen_gate($1, $2)', [tenantId, fence])
   }
 
   /** Forgets one that the database refused, unless a newer one has taken its place. */

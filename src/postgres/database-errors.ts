@@ -41,7 +41,7 @@ function connectionLost(error: Error, { mayHaveWritten }: FailureSituation): Con
   return new ConnectionLostError(
     mayHaveWritten
       ? `The connection broke while a statement that may write was under way: it may have taken effect. ${error.message}`
-      : `The connection broke before anything could have changed: it is safe to try again. ${error.message}`,
+      : `The connection broke before anything was committed: it is safe to try again. ${error.message}`,
     { cause: error, retryable: !mayHaveWritten },
   )
 }

@@ -7,7 +7,7 @@ import { FairQueue } from '../core/fair-queue.ts'
 import type { FairQueueOptions } from '../core/fair-queue-bounds.ts'
 import type { Placement } from '../core/placement.ts'
 import type { SecretReader } from '../core/secret-reader.ts'
-import type { Tenant } from '../core/tenant.ts'
+import type { Tenant, TenantId } from '../core/tenant.ts'
 import { runOutside } from '../core/tenant-context.ts'
 import { ClosedError, DatabaseUnavailableError, TenantVersionError } from '../errors.ts'
 import { Capabilities } from './capabilities.ts'
@@ -98,6 +98,11 @@ export class OpenDatabases implements TenantDatabases {
 
   async locate(tenant: Tenant): Promise<Tenant | undefined> {
     return await this.#options.locate(tenant)
+  }
+
+  async expireFence(tenantId: TenantId): Promise<string | undefined> {
+    const [row] = await this.#options.reader.query<{ fence: string | null }>('select partywall.expire_fence($1) as fence', [tenantId])
+    return row?.fence ?? undefined
   }
 
   /** Forgets a database, so that the next use reads anew where it is: it was moved, or dropped. */

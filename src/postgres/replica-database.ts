@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import type { FairQueue } from '../core/fair-queue.ts'
 import type { TenantId } from '../core/tenant.ts'
 import { runOutside } from '../core/tenant-context.ts'
-import type { Capability } from './capabilities.ts'
+import type { Capability, Gate } from './capabilities.ts'
 import { ownControl } from './own-control.ts'
 import type { ConnectionPool } from './pool.ts'
 import { type PrimaryPositions, ReplicaFreshness } from './replica-freshness.ts'
@@ -97,6 +97,15 @@ class ReplicaCapabilities implements CapabilitySource {
 
   async revoke(capability: Capability): Promise<void> {
     await this.#primary().revoke(capability)
+  }
+
+  /** What a replica knows of a gate may be old. */
+  async gateOf(tenantId: TenantId): Promise<Gate | undefined> {
+    return await this.#primary().gateOf(tenantId)
+  }
+
+  async reopenGate(tenantId: TenantId, fence: string): Promise<void> {
+    await this.#primary().reopenGate(tenantId, fence)
   }
 
   /** Forgotten for good only when a replica that is fit must have heard of it: then it is gone on the primary too. */

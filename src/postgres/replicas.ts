@@ -127,6 +127,10 @@ export class ReplicaDatabases implements TenantDatabases {
     return await this.#options.primary.locate(tenant)
   }
 
+  async expireFence(tenantId: TenantId): Promise<string | undefined> {
+    return await this.#options.primary.expireFence(tenantId)
+  }
+
   tryElsewhere(error: unknown, tenant: Tenant, failed: TenantDatabase): boolean {
     if (!(failed instanceof OpenReplica) || !isReplicasOwn(error)) return false
     if (error instanceof ConnectionLostError || error instanceof DatabaseUnavailableError) failed.freshness.distrust()

@@ -12,6 +12,8 @@ export interface ServerWish {
   readonly labels?: Readonly<Record<string, Json>> | undefined
   /** This server and no other. */
   readonly server?: string | undefined
+  /** Any but this one. */
+  readonly except?: string | undefined
   /** A schema, a database, or the whole server. */
   readonly for: 'schema' | 'database' | 'server'
 }
@@ -43,6 +45,7 @@ export async function chooseServer(
           and s.labels @> $2
           and (s.labels @> '{"dedicated": true}' or coalesce(s.tenants_max = 1, false)) = ($3 = 'server')
           and ($5::text is null or s.name = $5::text)
+          and s.name is distinct from $6
           and ($3 = 'server' or s.provisioned is null)
      ) as s
       where case $3
@@ -52,7 +55,7 @@ export async function chooseServer(
             end
       order by case $3 when 'schema' then s.tenants::float8 else s."ownDatabases"::float8 / coalesce(s."tenantsMax", $4) end, s.tenants, s.name
       limit 1`,
-    [wish.region, JSON.stringify(wish.labels ?? {}), wish.for, tenantsMaxAssumed, wish.server],
+    [wish.region, JSON.stringify(wish.labels ?? {}), wish.for, tenantsMaxAssumed, wish.server, wish.except],
   )
   if (found !== undefined) return found
   const [any] = await control.query(`select s.name from partywall.servers as s where s.region = $1 and s.state <> 'retired' limit 1`, [

@@ -2,7 +2,7 @@
 // gates gave out. A process has one of these for every database in use.
 
 import type { FairQueue } from '../core/fair-queue.ts'
-import type { Tenant } from '../core/tenant.ts'
+import type { Tenant, TenantId } from '../core/tenant.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { ConnectionPool } from './pool.ts'
 
@@ -36,6 +36,12 @@ export interface TenantDatabases {
   get(tenant: Tenant): Promise<TenantDatabase>
   /** The tenant as the catalog has it now: it was found where it is not any more. */
   locate(tenant: Tenant): Promise<Tenant | undefined>
+  /**
+   * Gives up a fence of the tenant that is past its deadline, in the catalog: a switch that was under way cannot be committed any more.
+   *
+   * @returns the number of the last fence that was given up; undefined while one may still be committed, or has been.
+   */
+  expireFence(tenantId: TenantId): Promise<string | undefined>
   /**
    * Told of a failure: may the same be tried once more, because the tenant's rows are in another place as well? From here on
    * the tenant's is the other place, for a while. Without it there is no other.

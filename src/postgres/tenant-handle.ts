@@ -3,7 +3,8 @@
 import type { TenantContext } from '../core/tenant-context.ts'
 import type { Leases, QueryOptions } from './lease.ts'
 import type { QueryResult } from './result.ts'
-import { type StreamOptions, TenantTransaction, type TransactionOptions, transaction } from './transaction.ts'
+import { TenantTransaction, transaction } from './transaction.ts'
+import type { StreamOptions, TransactionOptions } from './transaction-options.ts'
 
 export class TenantHandle {
   readonly context: TenantContext

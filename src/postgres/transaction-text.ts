@@ -4,7 +4,7 @@
 
 import { StatementRefusedError } from '../errors.ts'
 import { tokens } from './statement.ts'
-import type { IsolationLevel, TransactionOptions } from './transaction.ts'
+import type { IsolationLevel, TransactionOptions } from './transaction-options.ts'
 
 /** What BEGIN, START TRANSACTION or SET TRANSACTION asks for. */
 export interface TransactionModes {

@@ -1,7 +1,6 @@
 // A transaction of one tenant. Nothing is sent, and no connection taken, before its first statement: BEGIN and the bind ride
 // with that statement in one flush.
 
-import type { Tenant } from '../core/tenant.ts'
 import type { TenantContext } from '../core/tenant-context.ts'
 import {
   CapabilityRefusedError,
@@ -9,54 +8,35 @@ import {
   StatementRefusedError,
   TransactionAbortedError,
   TransactionClosedError,
-  TransactionTimeoutError,
 } from '../errors.ts'
+import type { Place } from './binding.ts'
 import type { Capability } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import { type Flush, type FlushStep, ownStep } from './flush.ts'
-import {
-  aborted,
-  explainFailure,
-  explainIn,
-  type HeldConnection,
-  type Leases,
-  type Place,
-  type QueryOptions,
-  type Statement,
-  writeStatement,
-} from './lease.ts'
+import { explainFailure, explainIn, type HeldConnection, type Leases, type QueryOptions, type Statement, writeStatement } from './lease.ts'
+import { Portal } from './portal.ts'
 import type { QueryResult } from './result.ts'
 import { classify } from './statement.ts'
 import type { TenantDatabase } from './tenant-database.ts'
+import { TransactionLease } from './transaction-lease.ts'
+import { beginModes, type StreamOptions, type TransactionOptions, timeoutOf } from './transaction-options.ts'
+import type { Cure, Tries } from './tries.ts'
+import { aborted } from './watchdog.ts'
 import { bindAndExecute, type FlushWriter, toWireValues } from './wire.ts'
 
-export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
-
-export interface TransactionOptions {
-  /** Default: the database's, normally read committed. */
-  readonly isolation?: IsolationLevel | undefined
-  readonly readOnly?: boolean | undefined
-  /** With `serializable` and `readOnly`: waits for a snapshot that cannot fail. */
-  readonly deferrable?: boolean | undefined
-  /** The longest that the whole transaction may be open, from its first statement, in milliseconds. Default 60,000; at most 3,000,000. */
-  readonly timeoutMs?: number | undefined
-  /** Cancels what runs, rolls back, and gives up the connection. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** How a result is read in pieces. */
-export interface StreamOptions extends QueryOptions {
-  /** Rows fetched at a time. Default 500; 1 to 10,000. */
-  readonly batchSize?: number | undefined
-}
-
-const timeoutMsDefault = 60_000
-const timeoutMsMax = 3_000_000
-const batchSizeDefault = 500
-const batchSizeMax = 10_000
 const savepointDepthMax = 100
 
 type State = 'open' | 'committed' | 'rolled back'
+type WriteStep = (writer: FlushWriter, connection: Connection, place: Place) => FlushStep
+type StepOptions = QueryOptions & { readonly text: string }
+type StepAnswer<Row> = QueryResult<Row> & { readonly isSuspended: boolean }
+
+/** What became of one step. */
+interface Sent {
+  /** BEGIN went with it. */
+  hasBegun: boolean
+  readonly restarts: number
+}
 
 /**
  * A transaction bound to one tenant. It is handed to the callback of `tenancy.transaction` and is closed when that ends.
@@ -67,17 +47,17 @@ export class TenantTransaction {
   readonly #leases: Leases
   readonly #options: TransactionOptions
   readonly #timeoutMs: number
+  readonly #lease: TransactionLease
   readonly #pending = new Set<Promise<unknown>>()
   #modes: string
-  /** Usually the context's; read anew when it was found to have moved. */
-  #tenant: Tenant
-  #database: Promise<TenantDatabase> | undefined
-  #held: Promise<HeldConnection> | undefined
-  #capability: Promise<Capability> | undefined
-  #ownCapability = false
   #isBegun = false
   #state: State = 'open'
-  #unwatch: (() => void) | undefined
+  #tries: Tries | undefined
+  /** Why it could not begin again. What was called before cannot be forgotten, so nothing may come after it. */
+  #lostBy: unknown
+  /** How often it was begun anew; and the end of that, while it lasts. */
+  #restarts = 0
+  #restarting: Promise<void> | undefined
   #timeoutInForce: number | undefined
   #savepoints = 0
   #portals = 0
@@ -85,13 +65,10 @@ export class TenantTransaction {
   /** @throws {InvalidInputError} when an option is out of range. */
   constructor(leases: Leases, context: TenantContext, options: TransactionOptions = {}) {
     this.context = context
-    this.#tenant = context.tenant
     this.#leases = leases
     this.#options = options
-    this.#timeoutMs = options.timeoutMs ?? timeoutMsDefault
-    if (!(this.#timeoutMs > 0 && this.#timeoutMs <= timeoutMsMax)) {
-      throw new InvalidInputError(`timeoutMs is ${options.timeoutMs}; a transaction may be open for 1 to ${timeoutMsMax} ms.`)
-    }
+    this.#timeoutMs = timeoutOf(options)
+    this.#lease = new TransactionLease({ leases, context, timeoutMs: this.#timeoutMs, signal: options.signal })
     this.#modes = beginModes(options)
   }
 
@@ -172,39 +149,14 @@ export class TenantTransaction {
     values: readonly unknown[] = [],
     options: StreamOptions = {},
   ): AsyncGenerator<Row, void, void> {
-    const batchSize = options.batchSize ?? batchSizeDefault
-    if (!(Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= batchSizeMax)) {
-      throw new InvalidInputError(`batchSize is ${batchSize}; it must be a whole number from 1 to ${batchSizeMax}.`)
-    }
-    if (classify(text).kind !== 'query') throw new StatementRefusedError('Only a query can be streamed.')
-    const portal = `pw_p${++this.#portals}`
-    const step: FlushStep = {
-      shape: undefined,
-      types: options.types,
-      rowMode: options.rowMode ?? 'object',
-      onShape: undefined,
-      onOwnRow: undefined,
-    }
-    const wire = toWireValues(values)
-    const first = (writer: FlushWriter, connection: Connection, place: Place): FlushStep => {
-      const prepared = connection.prepare(writer, text, place.schema)
-      writer.bind(portal, prepared.name, wire)
-      writer.describeNamed(portal)
-      writer.executeNamed(portal, batchSize)
-      writer.sync()
-      return step
-    }
-    const next = (writer: FlushWriter): FlushStep => {
-      writer.executeNamed(portal, batchSize)
-      writer.sync()
-      return step
-    }
-    let batch = await this.#track(this.#flush<Row>(first, { ...options, text }))
+    const portal = new Portal(`pw_p${++this.#portals}`, text, values, options)
+    const next = (writer: FlushWriter): FlushStep => portal.writeNext(writer)
+    let batch = await this.#track(this.#run<Row>((...flush) => portal.writeFirst(...flush), { ...options, text }))
     try {
       for (;;) {
         yield* batch.rows
         if (!batch.isSuspended) return
-        batch = await this.#track(this.#flush<Row>(next, { ...options, text }))
+        batch = await this.#track(this.#run<Row>(next, { ...options, text }))
       }
     } finally {
       if (batch.isSuspended && this.isOpen) await this.#track(this.#closePortal(portal)).catch(() => {})
@@ -217,9 +169,7 @@ export class TenantTransaction {
       const { command } = await this.#control(held, 'commit')
       // PostgreSQL answers COMMIT of a failed transaction with the tag ROLLBACK, and no error.
       if (command === 'ROLLBACK') {
-        throw new TransactionAbortedError(
-          'The transaction was rolled back: one of its statements had failed, and the failure was not rolled back to a savepoint.',
-        )
+        throw rolledBack()
       }
     })
   }
@@ -233,46 +183,50 @@ export class TenantTransaction {
 
   /** @internal As rollback, for a caller who distrusts the connection: it is closed, and the server rolls back. */
   async destroy(): Promise<void> {
-    const held = await this.#held?.catch(() => undefined)
+    const held = await this.#lease.connection()
     held?.connection.giveUp('its user asked for it')
     await this.rollback()
   }
 
   async #execute<Row>(statement: Statement): Promise<QueryResult<Row>> {
     const values = toWireValues(statement.values ?? [])
-    const write = (writer: FlushWriter, connection: Connection, place: Place): FlushStep =>
-      writeStatement(writer, connection, place, statement, values)
-    const startedHere = !this.#isBegun
-    try {
-      return await this.#flush<Row>(write, statement)
-    } catch (error) {
-      if (!startedHere) throw error
-      const again = await this.#leases.worthAnother(error, this.#tenant, await this.#database?.catch(() => undefined))
-      // Where it was refused a capability of its own, a new one would be refused as well; elsewhere it may be known.
-      const isLost = again === this.#tenant && error instanceof CapabilityRefusedError && this.#ownCapability
-      if (again === undefined || isLost) throw error
-      // The first flush did nothing but fail: begin again with a new capability, a new plan, or in another place.
-      await this.#restart(again)
-      return await this.#flush<Row>(write, statement)
+    return await this.#run<Row>((writer, connection, place) => writeStatement(writer, connection, place, statement, values), statement)
+  }
+
+  /** Sends one step. The one that begins the transaction may be tried again: it did nothing but fail. */
+  async #run<Row>(write: WriteStep, options: StepOptions): Promise<StepAnswer<Row>> {
+    for (;;) {
+      // What was called later is sent later.
+      while (this.#restarting !== undefined) await this.#restarting.catch(() => {})
+      if (this.#lostBy !== undefined) throw this.#lostBy
+      const sent: Sent = { hasBegun: false, restarts: this.#restarts }
+      try {
+        return await this.#flush<Row>(write, options, sent)
+      } catch (error) {
+        // It was sent behind the first one and failed with it: it follows it again.
+        if (sent.restarts !== this.#restarts) continue
+        const isFirst = sent.hasBegun || !this.#isBegun
+        const cure = isFirst && this.isOpen ? this.#cureOf(error, options) : undefined
+        if (cure === undefined) throw error
+        this.#restarts += 1
+        this.#restarting = this.#restart(cure, error)
+        try {
+          await this.#restarting
+        } finally {
+          this.#restarting = undefined
+        }
+      }
     }
   }
 
   /** Sends one step, with BEGIN and the bind before it if it is the first. */
-  async #flush<Row>(
-    write: (writer: FlushWriter, connection: Connection, place: Place) => FlushStep,
-    options: QueryOptions & { readonly text: string },
-  ): Promise<QueryResult<Row> & { readonly isSuspended: boolean }> {
+  async #flush<Row>(write: WriteStep, options: StepOptions, sent: Sent): Promise<StepAnswer<Row>> {
     this.#assertOpen()
-    this.#database ??= this.#leases.databaseOf(this.#tenant)
-    const database = await this.#database
-    this.#capability ??= this.#takeCapability(database)
-    const capability = await this.#capability
-    this.#held ??= this.#hold(database)
-    const { connection } = await this.#held
-    const place: Place = { database, schema: this.#tenant.placement.schema }
+    const { database, capability, held } = await this.#lease.take()
+    const { connection } = held
+    const place: Place = { database, schema: this.#lease.tenant.placement.schema }
     this.#assertOpen()
-    if (!connection.isUsable)
-      throw explainFailure(connection.brokenBy!, connection, { mayHaveWritten: this.#isBegun && !this.#options.readOnly })
+    if (!connection.isUsable) throw explainFailure(connection.brokenBy!, connection, { mayHaveWritten: false })
     const { kind } = classify(options.text)
     return await new Promise((resolve, reject) => {
       const guard = this.#leases.watchdog.guard(connection, options, this.#leases.statementTimeoutMs)
@@ -286,18 +240,19 @@ export class TenantTransaction {
         reject(aborted(options.signal))
         return
       }
-      if (!this.#isBegun) this.#leases.enter(place, connection, capability)
+      if (!this.#isBegun) this.#leases.binding.enter(place, connection, capability)
       connection.send((writer) => {
         const steps: FlushStep[] = []
         if (!this.#isBegun) {
           this.#isBegun = true
+          sent.hasBegun = true
           writeControl(writer, connection, `begin ${this.#modes}`.trim())
           steps.push(ownStep)
-          const bind = this.#leases.writeBind(writer, connection, place, capability, options.timeoutMs)
+          const bind = this.#leases.binding.writeBind(writer, connection, place, capability, options.timeoutMs)
           if (bind !== undefined) steps.push(bind)
           this.#timeoutInForce = options.timeoutMs
         } else if (kind === 'query' && options.timeoutMs !== this.#timeoutInForce) {
-          steps.push(this.#leases.writeTimeout(writer, connection, options.timeoutMs))
+          steps.push(this.#leases.binding.writeTimeout(writer, connection, options.timeoutMs))
           this.#timeoutInForce = options.timeoutMs
         }
         // It undoes what was set since the savepoint: which timeout is in force is not known any more, and is set again.
@@ -308,57 +263,41 @@ export class TenantTransaction {
     })
   }
 
+  /** Nothing of a transaction is committed before its COMMIT. */
   #explain(error: Error, database: TenantDatabase, connection: Connection, capability: Capability): unknown {
-    const explained = explainIn(database, error, connection, { mayHaveWritten: !this.#options.readOnly })
+    const explained = explainIn(database, error, connection, { mayHaveWritten: false })
     if (explained instanceof CapabilityRefusedError) this.#leases.forgetCapability(database, connection, capability)
     this.#leases.noteRefusal(explained, this.context.tenant.id)
     return explained
   }
 
-  /** One that outlives the transaction: the shared one if it does, or one issued for it alone. */
-  async #takeCapability({ capabilities }: TenantDatabase): Promise<Capability> {
-    const { clock } = this.#leases
-    const shared = await capabilities.get(this.context.tenant.id)
-    if (shared.expiresAt - clock.monotonic() > this.#timeoutMs) return shared
-    this.#ownCapability = true
-    return await capabilities.issue(this.context.tenant.id, Math.max(1_000, this.#timeoutMs + 10_000))
-  }
-
-  async #hold(database: TenantDatabase): Promise<HeldConnection> {
-    const { signal } = this.#options
-    const held = await this.#leases.hold(database, this.context, signal)
-    const { connection } = held
-    const cut = (reason: Error): void => void connection.cancelAndDestroy(reason)
-    const watch = this.#leases.watchdog.watch(
-      connection,
-      this.#leases.clock.monotonic() + this.#timeoutMs,
-      () => new TransactionTimeoutError(`The transaction was open for longer than ${this.#timeoutMs} ms. It was rolled back.`),
-    )
-    const abort = (): void => cut(aborted(signal))
-    if (signal?.aborted === true) abort()
-    signal?.addEventListener('abort', abort, { once: true })
-    this.#unwatch = () => {
-      watch.end()
-      signal?.removeEventListener('abort', abort)
+  #cureOf(error: unknown, options: StepOptions): Cure | undefined {
+    const { tenant, database, isCapabilityOwn } = this.#lease
+    if (this.#tries === undefined) {
+      const signals = [options.signal, this.#options.signal].filter((signal) => signal !== undefined)
+      const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0]
+      this.#tries = this.#leases.tries(tenant.id, { signal, timeoutMs: Math.min(options.timeoutMs ?? this.#timeoutMs, this.#timeoutMs) })
     }
-    return held
+    const cure = this.#tries.cureOf(error, tenant, database)
+    // Where it was refused a capability of its own, a new one would be refused as well; elsewhere it may be known.
+    return cure === 'renewal' && isCapabilityOwn && error instanceof CapabilityRefusedError ? undefined : cure
   }
 
-  async #restart(tenant: Tenant): Promise<void> {
-    // Where there is another place, the connection may never have come to be, or be broken.
-    const held = await this.#held?.catch(() => undefined)
-    if (held !== undefined && (held.connection.isUsable || tenant === this.#tenant)) await this.#control(held, 'rollback')
+  /** Gets ready to begin again. Whoever has to wait, or to go elsewhere, holds nothing meanwhile. */
+  async #restart(cure: Cure, error: unknown): Promise<void> {
+    const held = await this.#lease.connection()
+    if (this.#isBegun && held?.connection.isUsable === true) {
+      await this.#control(held, 'rollback').catch(() => held.connection.giveUp('its transaction could not be rolled back'))
+    }
     this.#isBegun = false
-    if (tenant !== this.#tenant) {
-      this.#unwatch?.()
-      if (held !== undefined) this.#leases.release(held)
-      await this.#revokeOwn()
-      this.#ownCapability = false
-      this.#tenant = tenant
-      this.#database = undefined
-      this.#held = undefined
+    if (cure === 'renewal' && held?.connection.isUsable !== false) this.#lease.renew()
+    else await this.#lease.giveBack()
+    try {
+      this.#lease.moveTo(await this.#tries!.next(cure, error, this.#lease.tenant))
+    } catch (refusal) {
+      this.#lostBy = refusal
+      throw refusal
     }
-    if (!this.#ownCapability) this.#capability = undefined
   }
 
   async #end(state: 'committed' | 'rolled back', finish: (held: HeldConnection) => Promise<void>): Promise<void> {
@@ -366,26 +305,16 @@ export class TenantTransaction {
     // What was sent without waiting belongs to the transaction still.
     while (this.#pending.size > 0) await Promise.allSettled([...this.#pending])
     this.#state = state
-    const held = await this.#held?.catch(() => undefined)
-    if (held === undefined) {
-      await this.#revokeOwn()
-      return
-    }
+    if (state === 'committed' && this.#lostBy !== undefined) throw rolledBack(this.#lostBy)
+    const held = await this.#lease.connection()
     try {
-      if (this.#isBegun) {
+      if (held !== undefined && this.#isBegun) {
         if (held.connection.isUsable) await finish(held)
         else if (state === 'committed') throw explainFailure(held.connection.brokenBy!, held.connection, { mayHaveWritten: false })
       }
     } finally {
-      this.#unwatch?.()
-      this.#leases.release(held)
-      await this.#revokeOwn()
+      await this.#lease.giveBack()
     }
-  }
-
-  /** One that was issued for this transaction alone goes with it: a tenant may hold only so many. When it cannot, it expires. */
-  async #revokeOwn(): Promise<void> {
-    if (this.#ownCapability) await this.#capability?.then(async (own) => (await this.#database)?.capabilities.revoke(own)).catch(() => {})
   }
 
   /** COMMIT and ROLLBACK: statements of ours, without values. */
@@ -408,13 +337,13 @@ export class TenantTransaction {
     })
   }
 
-  async #closePortal(portal: string): Promise<void> {
-    const { connection } = await this.#held!
+  async #closePortal(portal: Portal): Promise<void> {
+    const { held } = await this.#lease.take()
+    const { connection } = held
     await new Promise<void>((resolve) => {
       connection.send(
         (writer) => {
-          writer.closePortal(portal)
-          writer.sync()
+          portal.writeClose(writer)
           return []
         },
         () => resolve(),
@@ -456,22 +385,14 @@ export async function transaction<T>(
   return result
 }
 
+function rolledBack(cause?: unknown): TransactionAbortedError {
+  return new TransactionAbortedError(
+    'The transaction was rolled back: one of its statements had failed, and the failure was not rolled back to a savepoint.',
+    { cause },
+  )
+}
+
 function writeControl(writer: FlushWriter, connection: Connection, text: string): void {
   const name = connection.prepareFixed(writer, `pw_${text.replaceAll(/[^a-z]/g, '_')}`, text)
   writer.raw(bindAndExecute(name, []))
-}
-
-function beginModes(options: TransactionOptions): string {
-  const modes: string[] = []
-  if (options.isolation !== undefined) {
-    if (!['read committed', 'repeatable read', 'serializable'].includes(options.isolation)) {
-      throw new InvalidInputError(
-        `isolation is ${JSON.stringify(options.isolation)}; it may be read committed, repeatable read or serializable.`,
-      )
-    }
-    modes.push(`isolation level ${options.isolation}`)
-  }
-  if (options.readOnly === true) modes.push('read only')
-  if (options.deferrable === true) modes.push('deferrable')
-  return modes.join(' ')
 }

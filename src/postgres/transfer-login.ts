@@ -87,6 +87,8 @@ export async function dropTransferLogin(
       const found = await admin.query('select from pg_catalog.pg_roles as r where r.rolname = $1', [name])
       if (found.length === 0) return false
       await admin.query(`alter role ${quoted(name)} nologin`)
+      // An administrator that is no superuser may alter what it has made, but acts for it only as a member.
+      await admin.query(`grant ${quoted(name)} to current_user`)
       await admin.query('select pg_terminate_backend(a.pid) from pg_catalog.pg_stat_activity as a where a.usename = $1', [name])
       return true
     })
@@ -112,7 +114,7 @@ interface Wanted {
   readonly transfer: Transfer
 }
 
-/** One message, and so one transaction: it is there with its password and its settings, or not at all. */
+/** Nothing is said of SUPERUSER, which no new role is: only a superuser may. One message, and so one transaction: it is there with its password and its settings, or not at all. */
 async function ensureLogin(admin: ControlConnection, { name, password, databases, transfer }: Wanted): Promise<void> {
   const role = quoted(name)
   const found = await admin.query('select from pg_catalog.pg_roles as r where r.rolname = $1', [name])
@@ -120,7 +122,7 @@ async function ensureLogin(admin: ControlConnection, { name, password, databases
   const settings = { uuid: id, bigint: keys.bigint, text: keys.text }
   await admin.query(`
     ${found.length === 0 ? `create role ${role};` : ''}
-    alter role ${role} login inherit replication bypassrls nosuperuser nocreatedb nocreaterole password '${scramVerifier(password)}';
+    alter role ${role} login inherit replication bypassrls nocreatedb nocreaterole password '${scramVerifier(password)}';
     grant ${roles.owner}, pg_create_subscription, pg_read_all_stats, pg_signal_backend to ${role};
     alter role ${role} set search_path = pg_catalog;
     ${Object.entries(settings)

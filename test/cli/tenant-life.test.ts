@@ -138,6 +138,27 @@ describe('a tenant on the command line', () => {
     assert.deepEqual(await cli.rows('tenant', 'features', 'initech'), [{ feature: 'limits', value: { a: 1, b: 2 }, from: 'tenant' }])
   })
 
+  test('is cloned under a mask, into another placement; what the mask does not fit is refused, and a dry run does nothing', async () => {
+    const file = join(cli.directory, 'masks.json')
+    const clone = ['tenant', 'clone', 'globex', '--slug', 'globex-sandbox', '--isolation', 'database', '--mask', file] as const
+    assert.equal((await cli.run(...clone)).code, 2, 'there is no such file')
+    await writeFile(file, '{ "notes.body": ')
+    assert.equal((await cli.run(...clone)).code, 2, 'it is no JSON')
+    await writeFile(file, '{ "notes.body": "shred" }')
+    assert.match((await cli.run(...clone)).err, /notes\.body.*"hash"/)
+    await writeFile(file, '{ "notes.body": "text" }')
+    assert.match((await cli.run(...clone, '--unmasked', 'notes.body')).err, /contradict each other/)
+    assert.match((await cli.run(...clone, '--unmasked', 'notes.ghost')).err, /no such column/)
+    const dry = await cli.run(...clone, '--dry-run')
+    assert.match(dry.out.join('\n'), /copy-rows +.*notes\.body \(text\)/)
+    assert.equal((await cli.run('tenant', 'show', 'globex-sandbox')).code, 1)
+    const lines = await cli.rows<Told & { step?: string; settings?: { clonedFrom?: { tenant: string } } }>(...clone, '--reason', 'a fault')
+    assert.ok(lines.some(({ step }) => step === 'copy-rows'))
+    const told = lines.at(-1)!
+    assert.deepEqual([told.status, told.placement.isolation, told.version], ['active', 'database', '0001'])
+    assert.equal(told.settings?.clonedFrom?.tenant, (await cli.json<Told>('tenant', 'show', 'globex')).id)
+  })
+
   test('is renamed, and put on another plan, which moves nobody and says so', async () => {
     assert.equal((await cli.run('tenant', 'rename', 'acme', '--slug', 'globex')).code, 1)
     const renamed = await cli.json<{ slug: string }>('tenant', 'rename', 'acme', '--slug', 'acme-two', '--name', 'Acme Two')

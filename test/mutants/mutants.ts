@@ -21,7 +21,7 @@ export interface Mutant {
 
 const wall = 'src/postgres/sql/wall/0001-wall.sql'
 const protect = 'src/postgres/sql/wall/0010-protect.sql'
-const lease = 'src/postgres/lease.ts'
+const binding = 'src/postgres/binding.ts'
 const isolation = (name: string): string => `test/isolation/${name}.test.ts`
 const postgres = (name: string): string => `test/postgres/${name}.test.ts`
 
@@ -266,7 +266,7 @@ export const mutants: readonly Mutant[] = [
     name: 'the lease does not bind',
     edits: [
       {
-        file: lease,
+        file: binding,
         from: 'capability.bindMessage ??= bindAndExecute(name, values)',
         to: "capability.bindMessage ??= bindAndExecute(name, [''])",
       },
@@ -277,7 +277,7 @@ export const mutants: readonly Mutant[] = [
     name: 'the bind outlives the transaction',
     edits: [
       {
-        file: lease,
+        file: binding,
         from: "current_setting('partywall.capability', true), set_config('partywall.capability', $1, true)",
         to: "current_setting('partywall.capability', true), set_config('partywall.capability', $1, false)",
       },

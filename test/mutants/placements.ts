@@ -3,6 +3,7 @@
 import type { Edit, Mutant } from './mutants.ts'
 
 const protect = 'src/postgres/sql/wall/0010-protect.sql'
+const binding = 'src/postgres/binding.ts'
 const lease = 'src/postgres/lease.ts'
 const isolation = (name: string): string => `test/isolation/${name}.test.ts`
 
@@ -44,7 +45,7 @@ export const placementMutants: readonly Mutant[] = [
   {
     name: 'schema: what is not in the schema is looked for in public',
     placement: 'schema',
-    edits: [{ file: lease, from: 'schema}, pg_temp`', to: 'schema}, public`' }],
+    edits: [{ file: binding, from: 'schema}, pg_temp`', to: 'schema}, public`' }],
     red: [isolation('viewpoints')],
   },
   {

@@ -85,7 +85,7 @@ describe('the life of a tenant', () => {
       assert.equal((await titles(tenant)).length, 7)
       const to = join(directory, slug)
       const { operation } = await operations.offboard(slug, { reason, now: true, batchRows: 3, exportTo: to })
-      const notes = (await readFile(join(to, 'notes.ndjson'), 'utf8')).trim().split('\n')
+      const notes = (await readFile(join(to, 'notes.jsonl'), 'utf8')).trim().split('\n')
       assert.equal(notes.length, 7)
       assert.ok(notes.every((line) => line.includes(`of ${slug} `)))
       const signed = operation?.steps['certify']?.output as unknown as SignedCertificate

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { TenantTransaction, TransactionOptions } from '../../src/postgres/transaction.ts'
+import type { TenantTransaction } from '../../src/postgres/transaction.ts'
+import type { TransactionOptions } from '../../src/postgres/transaction-options.ts'
 import { rowsPerTenant, type Stage, stage } from '../support/cast.ts'
 import { hasOwnDatabase } from '../support/isolation.ts'
 

@@ -13,6 +13,7 @@ import { PostgresCatalog } from '../../src/postgres/catalog.ts'
 import { type ControlConnection, ControlPool } from '../../src/postgres/control-pool.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../src/postgres/embedded.ts'
 import { FleetConnections } from '../../src/postgres/fleet-connections.ts'
+import { loginSecretNames } from '../../src/postgres/placements/own-database.ts'
 import type { PlacementMigrations } from '../../src/postgres/placements/placement-site.ts'
 import { createPlacements, type Placements } from '../../src/postgres/placements/placements.ts'
 import { secureServer } from '../../src/postgres/placements/secure-server.ts'
@@ -156,7 +157,8 @@ function loginPool({ secrets }: Fleet, superuserUrl: string, { id, placement }: 
   const isOwn = isolation === 'database' || isolation === 'server'
   const url = new URL(superuserUrl)
   url.username = isOwn ? database : 'partywall_app'
-  url.password = isOwn ? (secrets.get(`tenant/${id}/login`) ?? secrets.get(`stock/${database}/login`) ?? '') : passwords.app
+  const secret = loginSecretNames(id, database).find((name) => secrets.has(name)) ?? ''
+  url.password = isOwn ? (secrets.get(secret) ?? '') : passwords.app
   return new ControlPool({ connectionString: url.href, applicationName: 'test-app', connectionsMax: 1 })
 }
 

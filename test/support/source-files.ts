@@ -96,7 +96,7 @@ const textLaws: readonly TextLaw[] = [
   { text: /\bMath\.random\(/, only: never, why: 'chance is crypto’s' },
   {
     text: /\bset_config\(/,
-    only: /^src\/(postgres\/lease|testing\/wall-attempts-sql)\.ts$/,
+    only: /^src\/(postgres\/binding|testing\/wall-attempts-sql)\.ts$/,
     why: 'binding happens in one place, and is forged in one',
   },
   { text: /\bnew Error\(/, only: never, why: 'everything thrown is a TenancyError' },

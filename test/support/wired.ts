@@ -1,7 +1,8 @@
 // The cast, with a wire of ours between the application's connections and the database.
 
 import type { TestContext } from 'node:test'
-import { createTenancy, type Tenancy, type TenancyOptions } from '../../src/tenancy.ts'
+import { createTenancy, type Tenancy } from '../../src/tenancy.ts'
+import type { TenancyOptions } from '../../src/tenancy-options.ts'
 import { type Stage, stage } from './cast.ts'
 import { isolation } from './isolation.ts'
 import { TcpProxy } from './proxy.ts'

@@ -3,12 +3,13 @@
 import { group } from '../verb.ts'
 
 export const tenant = group({
-  summary: 'Onboard, list, show, verify, suspend, resume, rename or off-board tenants',
+  summary: 'Onboard, clone, list, show, verify, suspend, resume, rename or off-board tenants',
   details: 'A tenant is an id or a slug.',
   examples: ['partywall tenant onboard acme --plan team', 'partywall tenant list --status suspended --json'],
   verbs: {
     onboard: async () => (await import('./tenant/onboard.ts')).onboard,
     create: async () => (await import('./tenant/create.ts')).create,
+    clone: async () => (await import('./tenant/clone.ts')).clone,
     list: async () => (await import('./tenant/list.ts')).list,
     show: async () => (await import('./tenant/show.ts')).show,
     verify: async () => (await import('./tenant/verify.ts')).verify,

@@ -173,12 +173,14 @@ class MoveDrive implements Drive {
         return false
       case 'rest':
         return await this.#tend()
+      case undefined:
+        return false
     }
   }
 
-  async #next(): Promise<Next> {
-    const { journal } = this.o
-    this.move = (await journal.find(this.move.id)) ?? this.move
+  async #next(): Promise<Next | undefined> {
+    await this.#refresh()
+    if (this.move.state !== 'following') return undefined
     const { wish, serving, options, notes, problem } = this.move
     if (wish === 'verify' || wish === 'cancel' || wish === 'complete') return wish
     if (wish === 'switch' && serving === 'source') return 'switch'
@@ -202,7 +204,7 @@ class MoveDrive implements Drive {
   }
 
   async #tend(): Promise<boolean> {
-    const { problem, lagBytes } = await (await this.session()).tend(this.move)
+    const { problem, lagBytes } = await (await this.session()).tend(this.move, () => this.isHeld())
     const before = this.move.notes['progress'] as unknown as MoveProgress | undefined
     const progress = { tables: [], ...before, lagBytes }
     await this.advance('following', 'following', {
@@ -216,9 +218,16 @@ class MoveDrive implements Drive {
   /** A fence of somebody who died. It is given up, and what was asked is tried again with another. */
   async #giveUpFound(): Promise<void> {
     const { fence } = this.move
-    const following = await this.o.journal.giveUpFence(this.o.claim, fence, null)
-    this.move = following ?? (await this.#read())
-    if (this.move.state === 'following') await (await this.session()).reopen(this.move, fence)
+    if ((await this.o.journal.giveUpFence(this.o.claim, fence, null)) === undefined) return await this.#refresh()
+    await (await this.session()).reopen(this.move, fence)
+    await this.#refresh()
+  }
+
+  /** The move as it stands. @throws {OperationInProgressError} when it is another process's: what that one has done is not to be acted on. */
+  async #refresh(): Promise<void> {
+    const found = await this.o.journal.find(this.move.id)
+    if (found === undefined || !(await this.isHeld())) throw lost(this.move)
+    this.move = found
   }
 
   async #end(from: MoveState, to: 'done' | 'cancelled'): Promise<boolean> {
@@ -233,6 +242,10 @@ class MoveDrive implements Drive {
       this.tell({ kind: 'waiting', message: `${mover.name} follows the tenant.` })
       await fn(mover)
     }
+  }
+
+  async isHeld(): Promise<boolean> {
+    return await this.o.journal.extend(this.o.claim, this.o.leaseMs)
   }
 
   async session(): Promise<MoveSession> {
@@ -278,12 +291,6 @@ class MoveDrive implements Drive {
     } catch {
       // Whoever watches has no say in what is watched.
     }
-  }
-
-  async #read(): Promise<Move> {
-    const move = await this.o.journal.find(this.move.id)
-    if (move === undefined) throw lost(this.move)
-    return move
   }
 
   #beat(): () => void {

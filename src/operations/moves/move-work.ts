@@ -38,15 +38,14 @@ export interface MoveSession {
   copy(move: Move, context: MoveContext): Promise<void>
   /** Makes ready for a switch: statistics, the slot of the way back, writes that can be waited for. */
   settle(move: Move, context: MoveContext): Promise<void>
-  /** Looks after a move that follows. @returns what is wrong with it, if anything is. */
-  tend(move: Move): Promise<{ readonly problem: MoveProblem | undefined; readonly lagBytes: number }>
-  /** Waits for transactions that began before the tenant was known to move. */
-  waitForOlder(move: Move, context: MoveContext): Promise<void>
+  /** Looks after a move that follows; `isCurrent` asks whether it is this process's still. @returns what is wrong with it, if anything is. */
+  tend(move: Move, isCurrent: () => Promise<boolean>): Promise<{ readonly problem: MoveProblem | undefined; readonly lagBytes: number }>
+  /** Waits for transactions that began before the tenant was known to move. @returns since when all writes are known: closeGate asks. */
+  waitForOlder(move: Move, context: MoveContext): Promise<string>
 
   /** @see switchSteps */
-  prepareOther(move: Move): Promise<void>
   announce(move: Move, fence: ClaimedFence): Promise<void>
-  closeGate(move: Move, fence: ClaimedFence): Promise<{ readonly resting: GateState; readonly ended: number } | undefined>
+  closeGate(move: Move, fence: ClaimedFence, since: string): Promise<{ readonly resting: GateState; readonly ended: number } | undefined>
   drain(move: Move, fence: ClaimedFence, timeoutMs: number): Promise<boolean>
   holdSnapshots(move: Move): Promise<HeldSnapshots>
   /** Opens the gate of a fence that the catalog has given up. */

@@ -8,6 +8,7 @@ import type { AuditEvent, AuditTrail } from '../../core/audit-trail.ts'
 import type { Catalog } from '../../core/catalog.ts'
 import type { Clock } from '../../core/clock.ts'
 import { isOver, type Move, type MoveOptions, type MoveVerb, refusalOf } from '../../core/move.ts'
+import type { MoveFinding } from '../../core/move-finding.ts'
 import { type Isolation, isolations, type Placement } from '../../core/placement.ts'
 import type { PlacedTenant } from '../../core/placement-adapter.ts'
 import { parseTenantRef, type Tenant, type TenantId, type TenantRef } from '../../core/tenant.ts'
@@ -18,6 +19,7 @@ import {
   MoveFailedError,
   MoveNotFoundError,
   MoveStateError,
+  OperationInProgressError,
   OverloadedError,
   type TenancyError,
   TenantNotFoundError,
@@ -42,15 +44,6 @@ export interface MoveVerbOptions {
   readonly reason?: string | undefined
   readonly onProgress?: MoveListener | undefined
   readonly signal?: AbortSignal | undefined
-}
-
-/** What stands in the way of a move, or is worth knowing before it. */
-export interface MoveFinding {
-  readonly rule: string
-  readonly level: 'refuse' | 'warn'
-  readonly object: string
-  readonly problem: string
-  readonly fix: string | null
 }
 
 /** What a start would do. */
@@ -140,6 +133,7 @@ export class Moves {
     const placed = placedOf(tenant)
     const asked = { action: 'move.start', tenantId: tenant.id, actor, reason }
     try {
+      await this.#assertFree(tenant.id)
       const target = await this.#o.planner.reserve(placed, { ...checked, moveId: id })
       try {
         this.#o.planner.assertMovable(await this.#o.planner.findings(placed, target, checked))
@@ -285,6 +279,15 @@ export class Moves {
       if (isReached(move)) return move
       await wait(pollMs)
     }
+  }
+
+  /** The journal refuses it too; here nothing has been reserved yet. @throws {OperationInProgressError} */
+  async #assertFree(tenantId: TenantId): Promise<void> {
+    const last = await this.#o.journal.findOf(tenantId)
+    if (last === undefined || isOver(last.state)) return
+    throw new OperationInProgressError(`The move ${last.id} of the tenant is ${last.state}. Complete it, or cancel it, first.`, {
+      details: { kind: 'move', id: last.id, state: last.state },
+    })
   }
 
   async #claim(id?: string): Promise<Move | undefined> {

@@ -33,6 +33,8 @@ export interface Drive {
     readonly clock: Clock
     readonly onTenantChanged: ((id: Move['tenantId']) => void) | undefined
   }
+  /** Is the claim this process's still? */
+  isHeld(): Promise<boolean>
   session(): Promise<MoveSession>
   context(): MoveContext
   tell(news: MoveNews): void
@@ -119,12 +121,12 @@ async function compare(drive: Drive, snapshots: HeldSnapshots): Promise<void> {
 async function fencedOff(drive: Drive): Promise<Fenced | undefined> {
   const session = await drive.session()
   for (const again of [...againAfterMs, undefined]) {
-    await session.waitForOlder(drive.move, drive.context())
+    const since = await session.waitForOlder(drive.move, drive.context())
     const fence = await drive.o.journal.claimFence(drive.o.claim, drive.move.options.fenceMs ?? fenceMsDefault)
     if (fence === undefined)
       throw new MoveFailedError('The fence could not be claimed: the move is not following, or is another process’s now.')
     drive.move = { ...drive.move, state: 'fencing', fence: fence.fence }
-    const result = await stepsToDrain(drive, fence).catch((error: unknown) => ({ problem: problemOf(error) }))
+    const result = await stepsToDrain(drive, fence, since).catch((error: unknown) => ({ problem: problemOf(error) }))
     if (!('problem' in result)) return result
     await giveUp(drive, fence, again === undefined ? result.problem : null)
     if (again === undefined) {
@@ -138,7 +140,7 @@ async function fencedOff(drive: Drive): Promise<Fenced | undefined> {
   return undefined
 }
 
-async function stepsToDrain(drive: Drive, fence: ClaimedFence): Promise<Fenced | { readonly problem: MoveProblem }> {
+async function stepsToDrain(drive: Drive, fence: ClaimedFence, since: string): Promise<Fenced | { readonly problem: MoveProblem }> {
   const session = await drive.session()
   const { move, o } = drive
   let startedAt = o.clock.monotonic()
@@ -148,16 +150,13 @@ async function stepsToDrain(drive: Drive, fence: ClaimedFence): Promise<Fenced |
   const before: readonly SwitchStep[] = switchSteps.slice(1, switchSteps.indexOf('commit'))
   for (const step of before) {
     switch (step) {
-      case 'prepare-other':
-        await session.prepareOther(move)
-        break
       case 'announce':
         startedAt = o.clock.monotonic()
         await session.announce(move, fence)
         break
       case 'close-gate':
-        closed = await session.closeGate(move, fence)
-        if (closed === undefined) return problem('The gate could not be closed: a later fence has been there.')
+        closed = await session.closeGate(move, fence, since)
+        if (closed === undefined) return problem('The gate could not be closed: it was opened meanwhile, or a later fence has been there.')
         break
       case 'drain':
         if (!(await session.drain(move, fence, fenceMs * drainPart))) {
@@ -173,11 +172,14 @@ async function stepsToDrain(drive: Drive, fence: ClaimedFence): Promise<Fenced |
   return { fence, startedAt, resting: closed!.resting, ended: closed!.ended }
 }
 
-/** The catalog first: from then on nobody can commit it. Then the gate. */
+/** The catalog first: from then on nobody can commit it. Then the gate. Somebody may have given it up already, at its deadline. */
 async function giveUp(drive: Drive, { fence }: ClaimedFence, problem: MoveProblem | null): Promise<void> {
-  const following = await drive.o.journal.giveUpFence(drive.o.claim, fence, problem)
-  const move = following ?? (await drive.o.journal.find(drive.move.id))
-  if (move === undefined) return
+  const { journal, claim } = drive.o
+  const given = await journal.giveUpFence(claim, fence, problem)
+  const move = given ?? (await journal.find(drive.move.id))
+  // Whoever has taken the move over looks after its gate.
+  if (move === undefined || (given === undefined && !(await drive.isHeld())))
+    throw new MoveFailedError('The move is another process’s by now.')
   drive.move = move
   if (move.state === 'following') await (await drive.session()).reopen(move, fence)
 }

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { AbortedError } from '../../errors.ts'
+import { sendCancel } from '../cancel.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import { translate } from '../database-errors.ts'
 
@@ -28,12 +29,7 @@ export class CopyConnection implements ControlConnection {
   }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
-    this.#refuseAborted()
-    try {
-      return (await this.#client.query<Row>(text, [...values])).rows
-    } catch (error) {
-      throw this.#told(error)
-    }
+    return await this.#cancellable(async () => (await this.#client.query<Row>(text, [...values])).rows)
   }
 
   /**
@@ -63,19 +59,44 @@ export class CopyConnection implements ControlConnection {
    * @returns how many rows PostgreSQL has taken.
    */
   async copyIn(statement: string, source: AsyncIterable<Buffer>): Promise<number> {
-    this.#refuseAborted()
-    const stream = this.#client.query(copyFrom(statement))
-    try {
-      await pipeline(source, stream, { ...(this.#signal !== undefined && { signal: this.#signal }) })
-    } catch (error) {
-      throw this.#told(error)
-    }
-    return stream.rowCount
+    return await this.#cancellable(async () => {
+      const stream = this.#client.query(copyFrom(statement))
+      let failure: { readonly error: unknown } | undefined
+      const guarded = async function* (): AsyncGenerator<Buffer> {
+        try {
+          yield* source
+        } catch (error) {
+          failure = { error }
+          // The server writes into its log why a copy was given up, and what a source says of its failure may have values of rows.
+          throw new AbortedError('The sender gave up.')
+        }
+      }
+      try {
+        await pipeline(guarded, stream, { ...(this.#signal !== undefined && { signal: this.#signal }) })
+      } catch (error) {
+        throw failure === undefined ? error : failure.error
+      }
+      return stream.rowCount
+    })
   }
 
   /** Ends the transaction and keeps nothing of it, also after the signal. A connection that broke has done so already. */
   async rollback(): Promise<void> {
     await this.#client.query('rollback').catch(() => {})
+  }
+
+  /** What runs when the signal fires is cancelled at the server too: the references of many rows are checked for minutes. */
+  async #cancellable<T>(fn: () => Promise<T>): Promise<T> {
+    this.#refuseAborted()
+    const cancel = (): void => void cancelStatement(this.#client)
+    this.#signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      return await fn()
+    } catch (error) {
+      throw this.#told(error)
+    } finally {
+      this.#signal?.removeEventListener('abort', cancel)
+    }
   }
 
   async #break(): Promise<void> {
@@ -91,6 +112,15 @@ export class CopyConnection implements ControlConnection {
   #told(error: unknown): unknown {
     return this.#signal?.aborted ? aborted(error) : translate(error, { mayHaveWritten: false })
   }
+}
+
+function cancelStatement(client: pg.Client): Promise<void> {
+  const { host, port, ssl, processID, secretKey } = client as pg.Client & {
+    readonly processID: number | null
+    readonly secretKey: number | null
+  }
+  if (processID === null || secretKey === null) return Promise.resolve()
+  return sendCancel({ host, port, ssl }, processID, secretKey)
 }
 
 function aborted(cause?: unknown): AbortedError {

@@ -2,6 +2,7 @@
 
 import type { PlacedTenant } from '../../core/placement-adapter.ts'
 import type { TenantKeyType } from '../../core/tenant-key.ts'
+import { ConfigurationError } from '../../errors.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import { mayHoldRowsOf } from '../placements/tenant-tables.ts'
 import { quoted } from '../table-shape.ts'
@@ -50,6 +51,8 @@ interface Reference {
 /**
  * The tables behind the wall in the tenant's schema (no partitions: their rows come with the whole), parents before children. Of
  * tables whose tenant column has a type for which the tenant has no key, none can hold a row of its own: they are left out.
+ *
+ * @throws {ConfigurationError} when there are tables behind the wall in other schemas: rows of the tenant would be missed without a word.
  */
 export async function copyTables(
   connection: ControlConnection,
@@ -73,20 +76,25 @@ export async function copyTables(
                where i.indrelid = c.oid and i.indisprimary
                order by part.ord
             ) as key,
-            (
-              select greatest(sum(r.reltuples) filter (where r.relkind = 'r'), 0)::float8
-                from pg_catalog.pg_partition_tree(c.oid) as part
-                join pg_catalog.pg_class as r on r.oid = part.relid
-            ) as "rowsEstimated"
+            -- A partitioned table has its own count only after somebody analyzed it as a whole.
+            case c.relkind
+              when 'p' then (
+                select coalesce(sum(r.reltuples) filter (where r.reltuples > 0), 0)
+                  from pg_catalog.pg_partition_tree(c.oid) as part
+                  join pg_catalog.pg_class as r on r.oid = part.relid
+                 where part.isleaf
+              )
+              else greatest(c.reltuples, 0)
+            end::float8 as "rowsEstimated"
        from partywall.protected_tables as p
        join pg_catalog.pg_class as c on c.oid = to_regclass(p.table_name)
        join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
        join pg_catalog.pg_attribute as t on t.attrelid = c.oid and t.attname = p.tenant_column and not t.attisdropped
       where n.nspname = $1
-        and not c.relispartition
       order by c.relname`,
     [tenant.placement.schema],
   )
+  await refuseTablesElsewhere(connection, tenant)
   const tables = found.filter(mayHoldRowsOf(tenant.keys))
   const references = await connection.query<Reference>(
     `select k.conrelid::text as child, k.confrelid::text as parent, k.condeferrable as "isDeferrable"
@@ -96,6 +104,25 @@ export async function copyTables(
     [tables.map(({ oid }) => oid)],
   )
   return parentsFirst(tables, references)
+}
+
+async function refuseTablesElsewhere(connection: ControlConnection, { placement }: Pick<PlacedTenant, 'placement'>): Promise<void> {
+  if (placement.isolation === 'schema') return
+  const elsewhere = await connection.query<{ name: string }>(
+    `select p.table_name as name
+       from partywall.protected_tables as p
+       join pg_catalog.pg_class as c on c.oid = to_regclass(p.table_name)
+       join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+      where n.nspname <> $1 and n.nspname !~ '^t_[0-9a-f]{24}$' and not c.relispartition
+      order by p.table_name
+      limit 5`,
+    [placement.schema],
+  )
+  if (elsewhere.length === 0) return
+  throw new ConfigurationError(
+    `Rows of the tenant can also be in ${elsewhere.map(({ name }) => name).join(', ')}, outside the schema ${placement.schema}: they would be missed. ` +
+      `Bring these tables there: alter table … set schema ${placement.schema}.`,
+  )
 }
 
 /**

@@ -13,7 +13,6 @@ import { quoted } from '../table-shape.ts'
 import { CopyConnection } from './copy-connection.ts'
 import { type CopyTable, copyTables } from './copy-tables.ts'
 import { rowsIn, wholeRows } from './copy-text.ts'
-import { advanceSequences } from './sequences.ts'
 import { type TableDigest, tableDigest } from './table-digest.ts'
 import { fixTextForm, liftTimeLimits } from './text-form.ts'
 
@@ -53,7 +52,8 @@ export interface LoadedTable {
 
 /**
  * Writes rows of one tenant. Tables are loaded parents first, whatever their order in `tables`; statistics are brought up to date after
- * each, since references are checked by plans that would be made for empty tables otherwise; sequences go on behind the greatest value.
+ * each, since references are checked by plans that would be made for empty tables otherwise. No table behind the wall counts in a
+ * sequence, so that there is none to set.
  *
  * @throws {WrongTenantError} when a row is another tenant's. {@link ConstraintError} when a constraint of the target refuses a row, or
  * tables refer to each other in a circle. {@link ConfigurationError} when the target has no such table or column.
@@ -134,13 +134,12 @@ async function inTransaction(
     await liftTimeLimits(connection)
     await fixTextForm(connection)
     // Names in the application's own triggers and checks mean what they mean to the application.
-    await connection.query(`select set_config('search_path', $1, true)`, [`${quoted(options.tenant.placement.schema)}, pg_temp`])
+    await connection.query(`set local search_path to ${quoted(options.tenant.placement.schema)}, pg_temp`)
     await connection.query('set constraints all deferred')
     const loaded: LoadedTable[] = []
     for (const { table, source } of targets) {
       const rows = await load(connection, options.tenant, table, source)
       await connection.query(`analyze ${table.sqlName}`)
-      await advanceSequences(connection, table, tenantKey(options.tenant, table.tenantType))
       const done = { table: table.name, rows }
       loaded.push(done)
       options.onTable?.(done)

@@ -45,6 +45,8 @@ export interface TenantSnapshot {
    * @throws {AbortedError} when the signal fires. {@link ConnectionLostError} when the connection breaks: begin anew.
    */
   copyOut(table: CopyTable): AsyncIterable<Buffer>
+  /** The same of a query that reads: what it selects, in that order. */
+  copyQuery(query: string): AsyncIterable<Buffer>
   /** Count and checksum of the tenant's rows of a table. */
   digest(table: CopyTable): Promise<TableDigest>
   /** Runs statements that read, in the snapshot, as the owner who sees this tenant's rows alone. */
@@ -92,7 +94,7 @@ export async function openTenantSnapshot<T>(
         others.push(other)
       }
       const tables = await estimated(first, tenant, await copyTables(first, tenant))
-      return await fn(snapshotOf(tenant, moment, tables, new Lent([first, ...others])))
+      return await fn(snapshotOf(tenant, moment, tables, new Lent([first, ...others], options.signal)))
     } finally {
       // Closing rolls back: the capabilities were never there.
       await Promise.allSettled(clients.map((client) => client.end()))
@@ -159,6 +161,14 @@ function snapshotOf(tenant: PlacedTenant, moment: Moment, tables: readonly CopyT
     if (found === undefined) throw new InvalidInputError(`The snapshot has no table ${JSON.stringify(table.name)}.`)
     return found
   }
+  const copyQuery = async function* (query: string): AsyncGenerator<Buffer> {
+    const connection = await lent.take()
+    try {
+      yield* connection.copyOut(`copy (${query}) to stdout`)
+    } finally {
+      lent.giveBack(connection)
+    }
+  }
   return {
     tenant,
     takenAt: moment.takenAt,
@@ -168,13 +178,9 @@ function snapshotOf(tenant: PlacedTenant, moment: Moment, tables: readonly CopyT
     tables,
     async *copyOut(table) {
       const { sqlName, copied } = known(table)
-      const connection = await lent.take()
-      try {
-        yield* connection.copyOut(`copy (select ${copied.map(quoted).join(', ')} from ${sqlName}) to stdout`)
-      } finally {
-        lent.giveBack(connection)
-      }
+      yield* copyQuery(`select ${copied.map(quoted).join(', ')} from ${sqlName}`)
     },
+    copyQuery,
     digest: async (table) => {
       const { sqlName, copied, tenantColumn } = known(table)
       return await lent.use((connection) =>
@@ -190,9 +196,11 @@ class Lent {
   readonly #free: CopyConnection[]
   readonly #waiting: { readonly resolve: (connection: CopyConnection) => void; readonly reject: (error: Error) => void }[] = []
   readonly count: number
+  readonly #signal: AbortSignal | undefined
   #alive: number
 
-  constructor(connections: readonly CopyConnection[]) {
+  constructor(connections: readonly CopyConnection[], signal: AbortSignal | undefined) {
+    this.#signal = signal
     this.#free = [...connections]
     this.count = connections.length
     this.#alive = connections.length
@@ -201,14 +209,14 @@ class Lent {
   async take(): Promise<CopyConnection> {
     const free = this.#free.pop()
     if (free !== undefined) return free
-    if (this.#alive === 0) throw noneLeft()
+    if (this.#alive === 0) throw this.#noneLeft()
     return await new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
   giveBack(connection: CopyConnection): void {
     if (connection.isBroken) {
       this.#alive -= 1
-      if (this.#alive === 0) for (const { reject } of this.#waiting.splice(0)) reject(noneLeft())
+      if (this.#alive === 0) for (const { reject } of this.#waiting.splice(0)) reject(this.#noneLeft())
       return
     }
     const next = this.#waiting.shift()
@@ -224,10 +232,11 @@ class Lent {
       this.giveBack(connection)
     }
   }
-}
 
-function noneLeft(): ConnectionLostError {
-  return new ConnectionLostError('No connection of the snapshot is left: each broke, or was left in the middle of a copy. Begin anew.', {
-    retryable: true,
-  })
+  #noneLeft(): Error {
+    if (this.#signal?.aborted) return new AbortedError('The snapshot was cancelled.')
+    return new ConnectionLostError('No connection of the snapshot is left: each broke, or was left in the middle of a copy. Begin anew.', {
+      retryable: true,
+    })
+  }
 }

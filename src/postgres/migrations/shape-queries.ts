@@ -11,6 +11,13 @@ export interface ShapeQuery {
 const tables = `pg_catalog.pg_class as c
       join pg_catalog.pg_namespace as n on n.oid = c.relnamespace and n.nspname = any ($1) and c.relkind in ('r', 'p')`
 
+/** A table of a tenant's own schema is a partition while its tenant moves, of a root that stands in another schema: no part of its shape. */
+const isPartition = `(c.relispartition and exists (
+             select from pg_catalog.pg_inherits as up
+               join pg_catalog.pg_class as root on root.oid = up.inhparent
+              where up.inhrelid = c.oid and root.relnamespace = c.relnamespace
+           ))`
+
 const wall = `format('select partywall.protect(%L);', format('%I.%I', n.nspname, c.relname))`
 
 export const shapeQueries: readonly ShapeQuery[] = [
@@ -19,7 +26,7 @@ export const shapeQueries: readonly ShapeQuery[] = [
     text: `
     select n.nspname as schema, c.relname as name,
            format('%s owned by %s%s', case c.relkind when 'p' then 'partitioned ' || pg_get_partkeydef(c.oid) else 'plain' end,
-             pg_get_userbyid(c.relowner), case when c.relispartition then ' partition ' || pg_get_expr(c.relpartbound, c.oid) else '' end) as definition,
+             pg_get_userbyid(c.relowner), case when ${isPartition} then ' partition ' || pg_get_expr(c.relpartbound, c.oid) else '' end) as definition,
            null as make, null as unmake
       from ${tables}`,
   },
@@ -112,13 +119,15 @@ export const shapeQueries: readonly ShapeQuery[] = [
            ) as shape`,
   },
   {
+    // The guards of replication are the wall's, and stand where shared tables are alone: they are no part of a table's shape.
     kind: 'trigger',
     text: `
     select n.nspname as schema, format('%I.%I', c.relname, t.tgname) as name,
            pg_get_triggerdef(t.oid) || case t.tgenabled when 'O' then '' else format(' (enabled: %s)', t.tgenabled) end as definition,
            pg_get_triggerdef(t.oid) || ';' as make, format('drop trigger %I on %I.%I;', t.tgname, n.nspname, c.relname) as unmake
       from ${tables}
-      join pg_catalog.pg_trigger as t on t.tgrelid = c.oid and not t.tgisinternal`,
+      join pg_catalog.pg_trigger as t on t.tgrelid = c.oid and not t.tgisinternal
+     where t.tgfoid is distinct from to_regprocedure('partywall.refuse_applied_row()')`,
   },
   {
     kind: 'function',

@@ -5,6 +5,7 @@ import type { PlacedTenant } from '../../core/placement-adapter.ts'
 import type { HeldSnapshots, MoveContext, TableDifference } from '../../operations/moves/move-work.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import { type CopyTable, copyTables } from '../copy/copy-tables.ts'
+import { differingRows } from '../copy/differing-rows.ts'
 import { type DigestedRows, tableDigest } from '../copy/table-digest.ts'
 import type { Endpoint, MoveEnds } from './endpoint.ts'
 
@@ -66,7 +67,7 @@ async function compare(
       table: table.name,
       source: { rows: inSource.rows, digest: inSource.checksum },
       target: { rows: inTarget?.rows ?? 0, digest: inTarget?.checksum ?? '' },
-      keys: [],
+      keys: twin === undefined || b === undefined ? [] : await differingKeys([source, a, table], [target, b, twin]),
     })
   }
   return differences
@@ -76,4 +77,15 @@ async function compare(
 function digested({ sqlName, copied, tenantColumn, tenantType }: CopyTable, { id, keys }: PlacedTenant): DigestedRows {
   const key = tenantType === 'uuid' ? id : tenantType === 'bigint' ? keys.bigint : keys.text
   return { sqlName, columns: copied, of: { tenantColumn, tenantType, key: String(key) } }
+}
+
+type DigestedSide = readonly [ControlConnection, DigestedRows, CopyTable]
+
+/** Of some of the rows, without the tenant's own key. */
+async function differingKeys(source: DigestedSide, target: DigestedSide): Promise<readonly string[]> {
+  const [left, right] = [source, target].map(([connection, rows, { key, tenantColumn }]) => ({
+    connection,
+    rows: { ...rows, key: key.filter((column) => column !== tenantColumn) },
+  }))
+  return (await differingRows(left!, right!)).map(({ key }) => key.join(', '))
 }

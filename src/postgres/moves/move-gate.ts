@@ -11,7 +11,10 @@ import type { Endpoint } from './endpoint.ts'
 
 /** From here on every write of the tenant can be waited for, but for those of transactions that are open already. */
 export async function startMoving(at: Endpoint, tenantId: TenantId): Promise<void> {
-  await at.asOwner((control) => control.query('select partywall.start_moving($1)', [tenantId]))
+  await at.asOwner(async (control) => {
+    await control.query('select partywall.start_moving($1)', [tenantId])
+    await control.query('select partywall.moving_since($1)', [tenantId])
+  })
 }
 
 /** The gate is what it would be without a move. */
@@ -19,8 +22,6 @@ export async function stopMoving(at: Endpoint, tenantId: TenantId): Promise<void
   await at.asOwner((control) => control.query('select partywall.stop_moving($1)', [tenantId]))
 }
 
-/** So much later than the gate's change a transaction may have begun and not have seen it, if the commit took long. */
-const marginSeconds = 30
 const pollMs = 20
 
 /** A transaction that is older than the gate's state `moving`. */
@@ -35,23 +36,22 @@ export interface OlderTransaction {
  * Waits until every transaction has ended that may write without having seen that the tenant moves: those of the whole database,
  * since nothing tells whose they are. Nobody is paused meanwhile.
  *
+ * @returns since when all writes are known: {@link closeGate} asks for it.
  * @throws {MoveFailedError} naming them, when some are open for longer than `timeoutMs`.
  */
 export async function waitForOlder(
   at: Endpoint,
   tenantId: TenantId,
   { timeoutMs, signal, onWait }: { timeoutMs: number; signal: AbortSignal; onWait: (older: readonly OlderTransaction[]) => void },
-): Promise<void> {
+): Promise<string> {
   const [gate] = await at.asOwner((control) =>
-    control.query<{ changedAt: string }>('select g.changed_at::text as "changedAt" from partywall.gates as g where g.tenant_id = $1', [
-      tenantId,
-    ]),
+    control.query<{ since: string | null }>('select partywall.moving_since($1)::text as since', [tenantId]),
   )
-  if (gate === undefined) return
-  const seen = await olderTransactions(at, gate.changedAt)
+  if (gate === undefined || gate.since === null) throw new MoveFailedError('The tenant’s gate was opened in the same moment. Try again.')
+  const seen = await olderTransactions(at, gate.since)
   for (let waitedMs = 0; ; waitedMs += pollMs) {
     const still = waitedMs === 0 ? seen : await stillOpen(at, seen)
-    if (still.length === 0) return
+    if (still.length === 0) return gate.since
     if (waitedMs >= timeoutMs) {
       const told = still.slice(0, 5).map(({ pid, login, openSeconds }) => `pid ${pid} of ${login}, for ${openSeconds} s`)
       throw new MoveFailedError(
@@ -65,19 +65,18 @@ export async function waitForOlder(
 
 type Found = OlderTransaction & { readonly startedAt: string }
 
-/** Those that write have an id or a snapshot; one without both sees the gate before it does either, unless its snapshot is a repeatable one. */
-async function olderTransactions(at: Endpoint, changedAt: string): Promise<readonly Found[]> {
+async function olderTransactions(at: Endpoint, since: string): Promise<readonly Found[]> {
   return await at.transfer.query<Found>(
     `select a.pid, a.usename as login, a.application_name as application, a.xact_start::text as "startedAt",
             extract(epoch from clock_timestamp() - a.xact_start)::int as "openSeconds"
        from pg_catalog.pg_stat_activity as a
       where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
-        and a.xact_start < $1::timestamptz + $2 * interval '1 second'
+        and a.xact_start <= $1::timestamptz
       union all
      select 0, p.owner, 'prepared transaction ' || p.gid, p.prepared::text, extract(epoch from clock_timestamp() - p.prepared)::int
        from pg_catalog.pg_prepared_xacts as p
-      where p.database = current_database() and p.prepared < $1::timestamptz + $2 * interval '1 second'`,
-    [changedAt, marginSeconds],
+      where p.database = current_database() and p.prepared <= $1::timestamptz`,
+    [since],
   )
 }
 
@@ -101,6 +100,8 @@ export interface CloseGate {
   readonly moveId: string
   readonly generation: number
   readonly fence: ClaimedFence
+  /** What {@link waitForOlder} answered. */
+  readonly since: string
   /** How long the tenant's open transactions may take to end by themselves, in milliseconds. */
   readonly drainMs: number
 }
@@ -124,13 +125,10 @@ export async function closeGate(
           [String(lockTimeoutMs)],
         )
         onPid(only([own!]).pid)
-        const [row] = await connection.query<{ resting: GateState | null }>('select partywall.close_gate($1, $2, $3, $4, $5) as resting', [
-          close.tenantId,
-          close.moveId,
-          close.generation,
-          close.fence.fence,
-          close.fence.until,
-        ])
+        const [row] = await connection.query<{ resting: GateState | null }>(
+          'select partywall.close_gate($1, $2, $3, $4, $5, $6) as resting',
+          [close.tenantId, close.moveId, close.generation, close.fence.fence, close.fence.until, close.since],
+        )
         return row?.resting ?? null
       }),
     )
@@ -188,12 +186,16 @@ export async function drained(
 
 /** The tenant is elsewhere: nobody reads or writes here any more. */
 export async function retireGate(at: Endpoint, tenantId: TenantId, fence: number): Promise<void> {
-  await at.asOwner((control) => control.query('select partywall.retire_gate($1, $2)', [tenantId, fence]))
+  const [row] = await at.asOwner((control) =>
+    control.query<{ isRetired: boolean }>('select partywall.retire_gate($1, $2) as "isRetired"', [tenantId, fence]),
+  )
+  if (row?.isRetired !== true)
+    throw new MoveFailedError(`The gate in ${at.placement.database} has seen a later fence: another process has gone on with the move.`)
 }
 
-/** Sets the gate of the place that does not serve (`moved`, `fenced`), or opens the one that does now. */
-export async function setGate(at: Endpoint, tenantId: TenantId, state: GateState): Promise<void> {
-  await at.asOwner((control) => control.query('select partywall.set_gate($1, $2)', [tenantId, state]))
+/** Lets the tenant in where it has arrived, unless that was done already. */
+export async function openGate(at: Endpoint, tenantId: TenantId, fence: number, resting: GateState): Promise<void> {
+  await at.asOwner((control) => control.query('select partywall.open_gate($1, $2, $3)', [tenantId, fence, resting]))
 }
 
 export async function gateState(at: Endpoint, tenantId: TenantId): Promise<GateState | undefined> {

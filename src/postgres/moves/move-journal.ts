@@ -33,8 +33,11 @@ export class PostgresMoveJournal implements MoveJournal {
   async begin({ id, tenantId, source, target, options, actor, reason }: NewMove): Promise<Move> {
     return await told(tenantId, async () => {
       const [row] = await this.#writer.query<MoveRow>(
-        `insert into partywall.moves as m (id, tenant_id, source, target, options, actor_kind, actor_id, reason)
-         values ($1, $2, $3::jsonb, $4::jsonb, $5::jsonb, $6, $7, $8)
+        // Numbers of fences grow over all moves of a tenant: a gate that was moved before refuses what comes too late.
+        `insert into partywall.moves as m (id, tenant_id, source, target, options, actor_kind, actor_id, reason, fence)
+         select $1, $2, $3::jsonb, $4::jsonb, $5::jsonb, $6, $7, $8, coalesce(max(b.fence), 0) + 1
+           from partywall.moves as b
+          where b.tenant_id = $2
          returning ${columns}`,
         [id, tenantId, JSON.stringify(source), JSON.stringify(target), JSON.stringify(options), actor.kind, actor.id, reason],
       )

@@ -20,17 +20,19 @@ import {
   drained,
   gateState,
   giveUpFence,
+  openGate,
   retireGate,
-  setGate,
   startMoving,
   stopMoving,
   waitForOlder,
 } from './move-gate.ts'
-import type { MovePlaces } from './places.ts'
+import type { MovePlaces } from './move-places.ts'
 import { keyLiteral, publishedTables } from './published-tables.ts'
 import {
   advanceSlot,
+  currentLsn,
   dropSlot,
+  endReplication,
   ensureSlot,
   publish,
   refreshSubscription,
@@ -137,7 +139,10 @@ export class PostgresMoveSession implements MoveSession {
     signal.throwIfAborted()
   }
 
-  async tend(move: Move): Promise<{ readonly problem: MoveProblem | undefined; readonly lagBytes: number }> {
+  async tend(
+    move: Move,
+    isCurrent: () => Promise<boolean>,
+  ): Promise<{ readonly problem: MoveProblem | undefined; readonly lagBytes: number }> {
     const { tenant } = this.#ends
     const { serving, other } = this.#sides(move.serving)
     // A fence that was given up in the catalog, by somebody who could not reach this server.
@@ -153,14 +158,16 @@ export class PostgresMoveSession implements MoveSession {
       await subscribe(other, serving, move, { generation: move.generation, copyData: false })
       await refreshSubscription(other, serving, move, move.generation)
     }
-    await advanceSlot(other, move, move.generation + 1)
+    // Read before the question: if another mover has switched since, what the tenant wrote there comes after it.
+    const lsn = await currentLsn(other)
+    if (await isCurrent()) await advanceSlot(other, move, move.generation + 1, lsn)
     return { problem: undefined, lagBytes: lag.bytes }
   }
 
-  async waitForOlder(move: Move, { signal, tell }: MoveContext): Promise<void> {
+  async waitForOlder(move: Move, { signal, tell }: MoveContext): Promise<string> {
     const { serving } = this.#sides(move.serving)
     await startMoving(serving, this.#ends.tenant.id)
-    await waitForOlder(serving, this.#ends.tenant.id, {
+    return await waitForOlder(serving, this.#ends.tenant.id, {
       timeoutMs: olderTimeoutMs,
       signal,
       onWait: (older) =>
@@ -168,20 +175,21 @@ export class PostgresMoveSession implements MoveSession {
     })
   }
 
-  async prepareOther(move: Move): Promise<void> {
-    await setGate(this.#sides(move.serving).other, this.#ends.tenant.id, 'fenced')
-  }
-
   async announce(move: Move, fence: ClaimedFence): Promise<void> {
     await announceFence(this.#sides(move.serving).serving, this.#ends.tenant.id, fence)
   }
 
-  async closeGate(move: Move, fence: ClaimedFence): Promise<{ readonly resting: GateState; readonly ended: number } | undefined> {
+  async closeGate(
+    move: Move,
+    fence: ClaimedFence,
+    since: string,
+  ): Promise<{ readonly resting: GateState; readonly ended: number } | undefined> {
     return await closeGate(this.#sides(move.serving).serving, {
       tenantId: this.#ends.tenant.id,
       moveId: move.id,
       generation: move.generation,
       fence,
+      since,
       drainMs: move.options.drainMs ?? drainMsDefault,
     })
   }
@@ -195,9 +203,7 @@ export class PostgresMoveSession implements MoveSession {
   }
 
   async reopen(move: Move, fence: number): Promise<void> {
-    const { serving, other } = this.#sides(move.serving)
-    await giveUpFence(serving, this.#ends.tenant.id, fence)
-    await setGate(other, this.#ends.tenant.id, 'moved')
+    await giveUpFence(this.#sides(move.serving).serving, this.#ends.tenant.id, fence)
   }
 
   /** The place that served. When its server cannot be reached, its own deadline shuts everybody out there: that is waited for instead. */
@@ -232,7 +238,7 @@ export class PostgresMoveSession implements MoveSession {
         `The place ${told(serving)} does not have the marker of the switch any more: its server has lost what it had confirmed. The tenant is not let in. Restore that server's log, or see the guide on moving.`,
       )
     }
-    await setGate(serving, this.#ends.tenant.id, resting)
+    await openGate(serving, this.#ends.tenant.id, move.fence, resting)
   }
 
   async turn(move: Move, { tell }: MoveContext): Promise<void> {
@@ -250,11 +256,13 @@ export class PostgresMoveSession implements MoveSession {
     // What keeps the log from being removed goes first, and everything that could ship the deletions that follow.
     await dropSlot(serving, replicationName(move, move.generation))
     if (other.isThere) {
-      await unsubscribe(other, serving, move, move.generation)
-      await dropSlot(other, replicationName(move, move.generation + 1))
+      await endReplication(other, serving, move)
       await unpublish(other, move)
     }
+    await endReplication(serving, other, move)
     await unpublish(serving, move)
+    // A fence that was given up in the catalog by somebody who died before he opened the gate.
+    await giveUpFence(serving, tenant.id, move.fence)
     await stopMoving(serving, tenant.id)
     for (const at of [serving, other]) {
       if (!at.isThere) continue
@@ -263,7 +271,7 @@ export class PostgresMoveSession implements MoveSession {
     }
     tell(`Removing what is left at ${told(other)}.`)
     await this.#dropLogin(other)
-    await this.#places.releasePlace(tenant, other.placement, signal)
+    await this.#places.releasePlace(tenant, other.placement, { behindFence: move.fence, signal })
     await this.#dropLogin(serving)
   }
 

@@ -8,8 +8,8 @@ import type { Tenant, TenantId } from '../../core/tenant.ts'
 import type { MoveContext, MoveSession, MoveWork } from '../../operations/moves/move-work.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import { closeTransfer, type MoveSite, openEnds } from './endpoint.ts'
+import type { MovePlaces } from './move-places.ts'
 import { PostgresMoveSession } from './move-session.ts'
-import type { MovePlaces } from './places.ts'
 
 export interface PostgresMoveWorkOptions extends MoveSite {
   readonly secrets: SecretStore
@@ -32,7 +32,7 @@ export class PostgresMoveWork implements MoveWork {
   async provision(move: Move, { signal, tell }: MoveContext): Promise<void> {
     const { server, database, schema } = move.target
     tell(`Making the place ${database}.${schema} on ${server}.`)
-    await this.#o.places.provisionTarget(await this.#placed(move), move.target, signal)
+    await this.#o.places.provisionTarget(await this.#placed(move), move.target, { fence: move.fence, signal })
   }
 
   async open(move: Move): Promise<MoveSession> {

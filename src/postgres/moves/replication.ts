@@ -107,13 +107,18 @@ export async function dropSlot(at: Endpoint, name: string): Promise<void> {
   }
 }
 
-/** Lets a slot that nobody reads from give the log free, up to now. Nothing but replicated rows has come since. */
-export async function advanceSlot(at: Endpoint, move: Move, generation: number): Promise<void> {
+export async function currentLsn(at: Endpoint): Promise<string> {
+  const [row] = await at.transfer.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn')
+  return row!.lsn
+}
+
+/** Lets a slot that nobody reads from give the log free, up to there. Nothing but replicated rows has come before it. */
+export async function advanceSlot(at: Endpoint, move: Move, generation: number, lsn: string): Promise<void> {
   await at.transfer.query(
-    `select pg_replication_slot_advance(s.slot_name, pg_current_wal_lsn())
+    `select pg_replication_slot_advance(s.slot_name, $2::pg_lsn)
        from pg_catalog.pg_replication_slots as s
-      where s.slot_name = $1 and not s.active and pg_wal_lsn_diff(pg_current_wal_lsn(), s.confirmed_flush_lsn) > 16777216`,
-    [replicationName(move, generation)],
+      where s.slot_name = $1 and not s.active and pg_wal_lsn_diff($2::pg_lsn, s.confirmed_flush_lsn) > 16777216`,
+    [replicationName(move, generation), lsn],
   )
 }
 
@@ -147,15 +152,32 @@ export async function refreshSubscription(at: Endpoint, to: Endpoint, move: Move
 
 /** Ends a subscription and, at the other place, its slots. The order leaves nothing that would be waited for. */
 export async function unsubscribe(at: Endpoint, to: Endpoint, move: Move, generation: number): Promise<void> {
-  const name = replicationName(move, generation)
+  await dropSubscription(at, to, replicationName(move, generation))
+  await dropSlot(to, replicationName(move, generation))
+}
+
+/** Ends whatever the move has there, of any generation: one that was taken over may have left another's behind. */
+export async function endReplication(at: Endpoint, to: Endpoint, move: Move): Promise<void> {
+  const prefix = `${publicationName(move)}_`
+  const subscriptions = await at.transfer.query<{ name: string }>(
+    'select s.subname as name from pg_catalog.pg_subscription as s where starts_with(s.subname, $1) and s.subdbid = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())',
+    [prefix],
+  )
+  for (const { name } of subscriptions) await dropSubscription(at, to, name)
+  const slots = await at.transfer.query<{ name: string }>(
+    'select s.slot_name as name from pg_catalog.pg_replication_slots as s where starts_with(s.slot_name, $1) and s.database = current_database()',
+    [prefix],
+  )
+  for (const { name } of slots) await dropSlot(at, name)
+}
+
+async function dropSubscription(at: Endpoint, to: Endpoint, name: string): Promise<void> {
   const oid = await subscriptionOid(at.transfer, name)
-  if (oid !== undefined) {
-    await at.transfer.query(`alter subscription ${quoted(name)} disable`)
-    await at.transfer.query(`alter subscription ${quoted(name)} set (slot_name = none)`)
-    await at.transfer.query(`drop subscription ${quoted(name)}`)
-  }
-  await dropSlot(to, name)
   if (oid === undefined) return
+  await at.transfer.query(`alter subscription ${quoted(name)} disable`)
+  await at.transfer.query(`alter subscription ${quoted(name)} set (slot_name = none)`)
+  await at.transfer.query(`drop subscription ${quoted(name)}`)
+  if (!to.isThere) return
   // Of tables whose copy was not complete.
   const slots = await to.transfer.query<{ name: string }>(
     `select s.slot_name as name from pg_catalog.pg_replication_slots as s where starts_with(s.slot_name, $1)`,

@@ -13,6 +13,14 @@ export interface Newcomer {
   readonly region: string
 }
 
+/** What is asked of the place. */
+export interface PlaceWish extends PlaceOptions {
+  /** This database and no other, by its name in the catalog. */
+  readonly database?: string | undefined
+  /** The place that is left: neither this database nor, for a database of one's own, this server. */
+  readonly leaving?: { readonly server: string; readonly database: string } | undefined
+}
+
 interface DatabasePlace {
   readonly server: string
   readonly database: string
@@ -27,7 +35,7 @@ export async function chooseSharedDatabase(
   catalog: ControlConnection,
   holds: 'pooled' | 'schema',
   { region }: Newcomer,
-  { server }: PlaceOptions,
+  { server, database, leaving }: PlaceWish,
 ): Promise<DatabasePlace> {
   await assertRegion(catalog, region, server)
   const [found] = await catalog.query<DatabasePlace>(
@@ -38,16 +46,21 @@ export async function chooseSharedDatabase(
               select case d.holds
                        when 'schema' then (select count(*) from partywall.schemas as o where o.database_name = d.name)
                        else (select count(*) from partywall.tenants as t where t.database_name = d.name)
+                          + (select count(*) from partywall.pooled_reservations as p where p.database_name = d.name)
                      end as tenants
             ) as held
       where d.holds = $1 and d.state = 'ready' and s.state = 'active' and s.region = $2
         and ($3::text is null or s.name = $3::text)
+        and ($4::text is null or d.name = $4::text)
+        and d.name is distinct from $5
         and held.tenants < coalesce(d.tenants_max, 2147483647)
       order by case when d.holds = 'pooled' and d.name = 'main' then 0 else 1 end, held.tenants, d.name
       limit 1`,
-    [holds, region, server],
+    [holds, region, server, database, leaving?.database],
   )
   if (found !== undefined) return found
+  if (database !== undefined)
+    throw new CapacityError(`The database ${database} has no room, or is not in use. Raise its tenants_max, or name another.`)
   throw new CapacityError(
     holds === 'schema'
       ? `No database for schemas in the region ${region}${server === undefined ? '' : ` on the server ${server}`} has room. Make one there: partywall database create <name> --holds schema --server ${server ?? '<server>'}`
@@ -60,9 +73,9 @@ export async function chooseSharedDatabase(
  *
  * @throws {RegionMismatchError} {@link CapacityError}
  */
-export async function chooseServer(catalog: ControlConnection, { region }: Newcomer, { server }: PlaceOptions): Promise<string> {
+export async function chooseServer(catalog: ControlConnection, { region }: Newcomer, { server, leaving }: PlaceWish): Promise<string> {
   await assertRegion(catalog, region, server)
-  const found = await chooseLeastLoaded(catalog, { region, server, for: 'database' }, { lock: true })
+  const found = await chooseLeastLoaded(catalog, { region, server, except: leaving?.server, for: 'database' }, { lock: true })
   return found.name
 }
 
@@ -71,14 +84,17 @@ export async function chooseServer(catalog: ControlConnection, { region }: Newco
  *
  * @throws {RegionMismatchError} {@link CapacityError}
  */
-export async function assertServerIsFree(catalog: ControlConnection, { region }: Newcomer, server: string): Promise<void> {
+export async function assertServerIsFree(catalog: ControlConnection, { id, region }: Newcomer, server: string): Promise<void> {
   await assertRegion(catalog, region, server)
+  // One that was reserved for this very tenant may be made yet.
   const [found] = await catalog.query<{ isFree: boolean }>(
-    `select s.state = 'active' and s.tenants_max = 1
+    `select s.tenants_max = 1
+            and (s.state = 'active' or (s.state = 'provisioning' and s.provisioned is not null))
+            and coalesce(s.provisioned ->> 'tenantId' = $2, s.provisioned is null)
             and not exists (select from partywall.databases as d where d.server_name = s.name) as "isFree"
        from partywall.servers as s
       where s.name = $1`,
-    [server],
+    [server, id],
   )
   if (found?.isFree === true) return
   throw new CapacityError(

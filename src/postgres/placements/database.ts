@@ -22,7 +22,9 @@ import {
   dropDatabase,
   findDatabaseOf,
   findOwnDatabase,
+  firstSecretName,
   known,
+  loginSecretNames,
   makeDatabase,
   migrateDatabase,
   type OwnDatabase,
@@ -73,7 +75,7 @@ export class DatabasePlacement implements PlacementAdapter {
       const server = acquired ?? (await chooseServer(catalog, tenant, options))
       if (acquired !== undefined) await assertServerIsFree(catalog, tenant, acquired)
       const name = databaseNameOf(tenant.id)
-      await reserveDatabase(catalog, { name, server, tenantId: tenant.id, secretName: `tenant/${tenant.id}/login` })
+      await reserveDatabase(catalog, { name, server, tenantId: tenant.id, secretName: firstSecretName(tenant.id) })
       return this.#placement({ server, name })
     })
   }
@@ -156,7 +158,7 @@ export class DatabasePlacement implements PlacementAdapter {
     const left = await told(() => this.#site.connections.asAdministrator(server, (admin) => databaseRemains(admin, name)))
     const own = await findOwnDatabase(this.#site.reader, name)
     const secrets = await Promise.all(
-      [`tenant/${tenant.id}/login`, `stock/${name}/login`].map(async (secret) => ({
+      loginSecretNames(tenant.id, name).map(async (secret) => ({
         kind: 'secret',
         where: secret,
         count: (await this.#site.secrets.get(secret)) === undefined ? 0 : 1,

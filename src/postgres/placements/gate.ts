@@ -1,7 +1,7 @@
 // The gate of a tenant where its rows are, over the migrator's login of that database.
 
 import type { GateState, PlacedTenant } from '../../core/placement-adapter.ts'
-import { TenantNotFoundError } from '../../errors.ts'
+import { TenantMovingError, TenantNotFoundError } from '../../errors.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import { type PlacementSite, told } from './placement-site.ts'
 
@@ -9,10 +9,15 @@ import { type PlacementSite, told } from './placement-site.ts'
 export async function moveGate(site: PlacementSite, { id, placement }: PlacedTenant, state: GateState): Promise<void> {
   await told(() =>
     site.connections.asMigrator(placement.database, async (control) => {
-      const moved = await control.query('select partywall.set_gate(g.tenant_id, $2) from partywall.gates as g where g.tenant_id = $1', [
-        id,
-        state,
-      ])
+      // Where the tenant has moved away from, nobody but a mover lets it in again: whoever comes late would open a second place.
+      const moved = await control.query<{ isGone: boolean }>(
+        `select case when g.state <> 'moved' then partywall.set_gate(g.tenant_id, $2) end, g.state = 'moved' as "isGone"
+           from partywall.gates as g
+          where g.tenant_id = $1`,
+        [id, state],
+      )
+      if (moved[0]?.isGone === true && state !== 'moved')
+        throw new TenantMovingError(`Tenant ${id} has moved away from the database ${placement.database}. Try again.`)
       if (moved.length === 0)
         throw new TenantNotFoundError(`Tenant ${id} has no gate in the database ${placement.database}. Provision it first.`)
     }),

@@ -7,6 +7,7 @@
 
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { databaseNameOf } from '../../core/placement.ts'
 import type { TenantId, TenantKeys } from '../../core/tenant.ts'
 import { ConfigurationError, PlacementConflictError } from '../../errors.ts'
 import type { ControlConnection, ControlPool } from '../control-pool.ts'
@@ -24,9 +25,11 @@ export interface OwnDatabase {
   readonly version: string | null
   readonly state: 'provisioning' | 'stock' | 'ready' | 'draining' | 'dropping'
   readonly mark: string
+  /** The move for which it is kept: the tenant is served elsewhere. Null for the tenant's present place. */
+  readonly moveId: string | null
 }
 
-const columns = `d.name, d.server_name as server, d.tenant_id as "tenantId", d.secret_name as "secretName", d.version, d.state, d.mark::text as mark`
+const columns = `d.name, d.server_name as server, d.tenant_id as "tenantId", d.secret_name as "secretName", d.version, d.state, d.mark::text as mark, d.move_id as "moveId"`
 
 export async function findOwnDatabase(catalog: ControlConnection, name: string): Promise<OwnDatabase | undefined> {
   const [row] = await catalog.query<OwnDatabase>(
@@ -36,25 +39,68 @@ export async function findOwnDatabase(catalog: ControlConnection, name: string):
   return row
 }
 
+/** The tenant's present place, and never the other one of a move. */
 export async function findDatabaseOf(catalog: ControlConnection, tenantId: TenantId): Promise<OwnDatabase | undefined> {
-  const [row] = await catalog.query<OwnDatabase>(`select ${columns} from partywall.databases as d where d.tenant_id = $1`, [tenantId])
+  const [row] = await catalog.query<OwnDatabase>(
+    `select ${columns} from partywall.databases as d where d.tenant_id = $1 and d.move_id is null`,
+    [tenantId],
+  )
   return row
+}
+
+/** What a move has reserved, or has left. */
+export async function findDatabaseOfMove(catalog: ControlConnection, moveId: string): Promise<OwnDatabase | undefined> {
+  const [row] = await catalog.query<OwnDatabase>(`select ${columns} from partywall.databases as d where d.move_id = $1`, [moveId])
+  return row
+}
+
+/** A name that says nothing of anybody. */
+export function drawDatabaseName(): string {
+  return `pw_${randomBytes(12).toString('hex')}`
+}
+
+/**
+ * Names of secrets that the login of a tenant's database may have: of the stock, of a move, and of the database with which the tenant
+ * began. Those that are the tenant's own begin with its id, and go with it.
+ */
+export function loginSecretNames(tenantId: TenantId, database: string): readonly string[] {
+  const names = [stockSecretName(database), moveSecretName(tenantId, database)]
+  return database === databaseNameOf(tenantId) ? [firstSecretName(tenantId), ...names] : names
+}
+
+export function firstSecretName(tenantId: TenantId): string {
+  return `tenant/${tenantId}/login`
+}
+
+/** Two databases of one tenant have two passwords. */
+export function moveSecretName(tenantId: TenantId, database: string): string {
+  return `tenant/${tenantId}/login/${database}`
+}
+
+export function stockSecretName(database: string): string {
+  return `stock/${database}/login`
 }
 
 /** Reserves the name in the catalog. A second reservation of the same is none. */
 export async function reserveDatabase(
   catalog: ControlConnection,
-  place: { readonly name: string; readonly server: string; readonly tenantId: TenantId | undefined; readonly secretName: string },
+  place: {
+    readonly name: string
+    readonly server: string
+    readonly tenantId: TenantId | undefined
+    readonly secretName: string
+    readonly moveId?: string | undefined
+  },
 ): Promise<void> {
-  const { name, server, tenantId, secretName } = place
+  const { name, server, tenantId, secretName, moveId } = place
   await catalog.query(
-    `insert into partywall.databases (name, server_name, database_name, holds, tenant_id, login, secret_name)
-     values ($1, $2, $1, 'tenant', $3, $1, $4)
+    `insert into partywall.databases (name, server_name, database_name, holds, tenant_id, login, secret_name, move_id)
+     values ($1, $2, $1, 'tenant', $3, $1, $4, $5)
          on conflict (name) do nothing`,
-    [name, server, tenantId, secretName],
+    [name, server, tenantId, secretName, moveId],
   )
   const found = await findOwnDatabase(catalog, name)
-  if (found?.tenantId === (tenantId ?? null) && found.server === server) return
+  if (found?.tenantId === (tenantId ?? null) && found.server === server && found.moveId === (moveId ?? null)) return
   throw new PlacementConflictError(`The name ${name} is another tenant's in the catalog, or on another server.`)
 }
 

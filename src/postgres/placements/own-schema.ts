@@ -1,5 +1,6 @@
 // Schemas of tenants' own, in a database that holds many of them: made, taken from the stock, and dropped piece by piece.
 
+import { randomBytes } from 'node:crypto'
 import type { TenantId } from '../../core/tenant.ts'
 import { AbortedError, ConfigurationError, PlacementConflictError } from '../../errors.ts'
 import type { ControlConnection } from '../control-pool.ts'
@@ -15,19 +16,34 @@ export interface OwnSchema {
   readonly tenantId: TenantId | null
   readonly version: string | null
   readonly state: 'provisioning' | 'stock' | 'ready' | 'dropping'
+  /** The move for which it is kept: the tenant is served elsewhere. Null for the tenant's present place. */
+  readonly moveId: string | null
 }
 
 const selectSchema = `
-  select o.database_name as database, d.server_name as server, o.schema_name as schema, o.tenant_id as "tenantId", o.version, o.state
+  select o.database_name as database, d.server_name as server, o.schema_name as schema, o.tenant_id as "tenantId", o.version, o.state,
+         o.move_id as "moveId"
     from partywall.schemas as o
     join partywall.databases as d on d.name = o.database_name`
 
 /** Tables that are dropped in one transaction, at most: each takes locks for itself, its indexes and its TOAST table. */
 const dropTablesMax = 16
 
+/** The tenant's present place, and never the other one of a move. */
 export async function findSchemaOf(catalog: ControlConnection, tenantId: TenantId): Promise<OwnSchema | undefined> {
-  const [row] = await catalog.query<OwnSchema>(`${selectSchema} where o.tenant_id = $1`, [tenantId])
+  const [row] = await catalog.query<OwnSchema>(`${selectSchema} where o.tenant_id = $1 and o.move_id is null`, [tenantId])
   return row
+}
+
+/** What a move has reserved, or has left. */
+export async function findSchemaOfMove(catalog: ControlConnection, moveId: string): Promise<OwnSchema | undefined> {
+  const [row] = await catalog.query<OwnSchema>(`${selectSchema} where o.move_id = $1`, [moveId])
+  return row
+}
+
+/** A name that says nothing of anybody. */
+export function drawSchemaName(): string {
+  return `t_${randomBytes(12).toString('hex')}`
 }
 
 export async function findSchema(catalog: ControlConnection, database: string, schema: string): Promise<OwnSchema | undefined> {
@@ -38,17 +54,22 @@ export async function findSchema(catalog: ControlConnection, database: string, s
 /** @throws {PlacementConflictError} when the name is another tenant's in that database. */
 export async function reserveSchema(
   catalog: ControlConnection,
-  place: { readonly database: string; readonly schema: string; readonly tenantId: TenantId | undefined },
+  place: {
+    readonly database: string
+    readonly schema: string
+    readonly tenantId: TenantId | undefined
+    readonly moveId?: string | undefined
+  },
 ): Promise<void> {
-  const { database, schema, tenantId } = place
+  const { database, schema, tenantId, moveId } = place
   await catalog.query(
-    `insert into partywall.schemas (database_name, schema_name, tenant_id)
-     values ($1, $2, $3)
+    `insert into partywall.schemas (database_name, schema_name, tenant_id, move_id)
+     values ($1, $2, $3, $4)
          on conflict on constraint schemas_pkey do nothing`,
-    [database, schema, tenantId],
+    [database, schema, tenantId, moveId],
   )
   const found = await findSchema(catalog, database, schema)
-  if (found?.tenantId === (tenantId ?? null)) return
+  if (found?.tenantId === (tenantId ?? null) && found.moveId === (moveId ?? null)) return
   throw new PlacementConflictError(`The schema ${schema} in the database ${database} is another tenant's in the catalog.`)
 }
 

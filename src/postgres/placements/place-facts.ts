@@ -1,6 +1,6 @@
 // What the catalog says of a tenant's place, for every placement.
 
-import type { Isolation, Placement } from '../../core/placement.ts'
+import { type Isolation, type Placement, sharedSchema } from '../../core/placement.ts'
 import type { PlacedTenant, PlacementFacts, PlacementFinding } from '../../core/placement-adapter.ts'
 import type { TenantId } from '../../core/tenant.ts'
 import type { ControlConnection } from '../control-pool.ts'
@@ -87,13 +87,13 @@ async function registered({ reader }: PlacementSite, { id, placement }: PlacedTe
   const [row] = await reader.query<Registered>(
     `select (select s.region from partywall.servers as s where s.name = d.server_name) as region,
             coalesce(
-              case when $3 then (select t.version from partywall.tenants as t where t.id = $2) end,
-              (select o.version from partywall.schemas as o where o.database_name = d.name and o.tenant_id = $2),
-              case when not $3 then d.version end
+              (select t.version from partywall.tenants as t where t.id = $2 and t.database_name = d.name and t.schema_name = $3),
+              (select o.version from partywall.schemas as o where o.database_name = d.name and o.schema_name = $3 and o.tenant_id = $2),
+              case when $3 = '${sharedSchema}' then d.version end
             ) as version
        from partywall.databases as d
       where d.name = $1`,
-    [placement.database, id, placement.isolation === 'schema'],
+    [placement.database, id, placement.schema],
   )
   return row ?? { region: null, version: null }
 }

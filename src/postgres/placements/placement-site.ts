@@ -29,7 +29,7 @@ export interface PlacementMigrations {
   forget(control: ControlConnection, schema: string): Promise<void>
 }
 
-/** Where a server of a tenant's own comes from. */
+/** Where a server of a tenant's own comes from, and where it goes. */
 export interface ServerProvisioner {
   /**
    * A server of the region that holds nobody: registered in the catalog, active, with `tenants_max` 1. Asked again for the same
@@ -43,6 +43,10 @@ export interface ServerProvisioner {
     readonly region: string
     readonly labels: Readonly<Record<string, string>>
   }): Promise<string>
+  /** Says in the catalog which server it will be, and makes none yet. Without it `acquire` is called at once. */
+  reserve?(request: { readonly tenantId: TenantId; readonly region: string }): Promise<string>
+  /** Gives a server back on which nothing is any more, if it was got for this tenant. Repeating it is harmless. */
+  release?(request: { readonly tenantId: TenantId; readonly region: string; readonly server: string }): Promise<void>
 }
 
 export interface PlacementSite {

@@ -16,6 +16,8 @@ export type PlacementsOptions = Omit<PlacementSite, 'onStep' | 'provisioner'> & 
 export interface Placements {
   /** The adapter of an isolation. */
   for(isolation: Isolation): PlacementAdapter
+  /** What the adapters share: for whoever works on tenants' places besides them. */
+  readonly site: PlacementSite
   readonly stock: Stock
   readonly templates: Templates
   readonly schemaDatabases: SchemaDatabases
@@ -33,6 +35,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
   }
   return {
     for: (isolation) => adapters[isolation],
+    site,
     stock: new Stock(site, templates),
     templates,
     schemaDatabases: new SchemaDatabases(site),

@@ -1,7 +1,7 @@
 // What is not as it must be in a schema of a tenant's own.
 
 import type { PlacedTenant, PlacementFinding } from '../../core/placement-adapter.ts'
-import { schemaFindings } from '../boot-gate.ts'
+import { rootRules, schemaFindings } from '../boot-gate.ts'
 import { roles } from '../roles.ts'
 import { type PlacementSite, told } from './placement-site.ts'
 
@@ -13,7 +13,7 @@ export async function ownSchemaFindings(site: PlacementSite, tenant: PlacedTenan
       const outside = await control.query<PlacementFinding>(schemaRules, values)
       // In a schema that is not the owner's, the owner may not look at the tables.
       if (outside.some(({ rule }) => rule === 'schema_missing' || rule === 'schema_owner')) return outside
-      const inside = await control.query<PlacementFinding>([checkRules, publicRules, noRules].join('\nunion all\n'), values)
+      const inside = await control.query<PlacementFinding>([checkRules, publicRules, rootRules, noRules].join('\nunion all\n'), values)
       return [...outside, ...inside, ...(await schemaFindings(control, roles.app, schema))]
     }),
   )

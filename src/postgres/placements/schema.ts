@@ -63,8 +63,8 @@ export class SchemaPlacement implements PlacementAdapter {
       ])
       await catalog.query(
         `update partywall.tenants as t set version = $2
-          where t.id = $1 and t.schema_name = $3 and t.version is distinct from $2`,
-        [id, version, schema],
+          where t.id = $1 and t.database_name = $4 and t.schema_name = $3 and t.version is distinct from $2`,
+        [id, version, schema, database],
       )
     })
   }

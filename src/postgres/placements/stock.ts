@@ -1,11 +1,18 @@
 // Places made in advance, so that a new tenant waits for nothing but its name on one of them. The names of such places are drawn
 // by chance and stay: nothing is renamed when a tenant comes, and a name says nothing of anybody.
 
-import { randomBytes } from 'node:crypto'
 import { InvalidInputError } from '../../errors.ts'
 import { assertServerIsFree, chooseServer, chooseSharedDatabase, type Newcomer } from './choosing.ts'
-import { findOwnDatabase, known, makeDatabase, migrateDatabase, reserveDatabase } from './own-database.ts'
-import { fillSchema, findSchema, reserveSchema } from './own-schema.ts'
+import {
+  drawDatabaseName,
+  findOwnDatabase,
+  known,
+  makeDatabase,
+  migrateDatabase,
+  reserveDatabase,
+  stockSecretName,
+} from './own-database.ts'
+import { drawSchemaName, fillSchema, findSchema, reserveSchema } from './own-schema.ts'
 import { alone, type PlacementSite } from './placement-site.ts'
 import { provisionerOf } from './server.ts'
 import type { Templates } from './template.ts'
@@ -74,20 +81,19 @@ export class Stock {
 
   async #reserve(isolation: StockRequest['isolation'], region: string): Promise<PlaceName> {
     const newcomer: Newcomer = { id: undefined, region }
-    const chance = randomBytes(12).toString('hex')
     const acquired =
       isolation === 'server' ? await provisionerOf(this.#site).acquire({ tenantId: undefined, region, labels: {} }) : undefined
     return await alone(this.#site, `places ${region}`, async (catalog) => {
       if (isolation === 'schema') {
         const { database } = await chooseSharedDatabase(catalog, 'schema', newcomer, {})
-        const schema = `t_${chance}`
+        const schema = drawSchemaName()
         await reserveSchema(catalog, { database, schema, tenantId: undefined })
         return { database, schema }
       }
       if (acquired !== undefined) await assertServerIsFree(catalog, newcomer, acquired)
-      const name = `pw_${chance}`
+      const name = drawDatabaseName()
       const server = acquired ?? (await chooseServer(catalog, newcomer, {}))
-      await reserveDatabase(catalog, { name, server, tenantId: undefined, secretName: `stock/${name}/login` })
+      await reserveDatabase(catalog, { name, server, tenantId: undefined, secretName: stockSecretName(name) })
       return { database: name, schema: undefined }
     })
   }

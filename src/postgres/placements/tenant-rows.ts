@@ -27,6 +27,7 @@ export interface TableCount {
 }
 
 type Who = Pick<PlacedTenant, 'id' | 'keys'>
+type Actor = Who & Pick<EmptyOptions, 'behindFence'>
 
 /** How many rows each table holds of the tenant, and how many bytes: of the whole table where all of it is the tenant's. */
 export async function countRows(
@@ -68,7 +69,7 @@ export async function deleteRows(control: ControlPool, tenant: Who, options: Emp
     }
   }
   const circular = tables.filter((table) => table.waitsFor.length > 0)
-  if (circular.length > 0) await deleteCircle(control, tenant, circular, deleted)
+  if (circular.length > 0) await deleteCircle(control, { ...tenant, behindFence: options.behindFence }, circular, deleted)
   return [...deleted].map(([where, count]) => ({ kind: 'rows', where, count }))
 }
 
@@ -84,7 +85,9 @@ async function emptyTable(
     if (options.signal?.aborted) throw new AbortedError('Emptying the tenant was cancelled. Nothing is half-done: call it again to go on.')
     const begunMs = systemClock.monotonic()
     const { count, last } = await patiently(() =>
-      actFor(control, tenant, (connection) => deleteBatch(connection, table, { limit: options.batchRows, after })),
+      actFor(control, { ...tenant, behindFence: options.behindFence }, (connection) =>
+        deleteBatch(connection, table, { limit: options.batchRows, after }),
+      ),
     )
     sum += count
     if (count > 0) options.onProgress?.({ kind: 'rows', where: table.name, count })
@@ -135,7 +138,7 @@ async function deleteBatch(
 /** Rows that refer to each other in a circle can only go together: references are checked at the end of the statement. */
 async function deleteCircle(
   control: ControlPool,
-  tenant: Who,
+  tenant: Actor,
   tables: readonly TenantTable[],
   deleted: Map<string, number>,
 ): Promise<void> {
@@ -152,13 +155,18 @@ async function deleteCircle(
 }
 
 /** Runs `fn` in a transaction that may act on one tenant's rows. The capability ends with it. */
-async function actFor<T>(control: ControlPool, { id, keys }: Who, fn: (connection: ControlConnection) => Promise<T>): Promise<T> {
+export async function actFor<T>(
+  control: ControlPool,
+  { id, keys, behindFence }: Actor,
+  fn: (connection: ControlConnection) => Promise<T>,
+): Promise<T> {
   return await control.transaction(async (connection) => {
     await connection.query(`set local lock_timeout = ${lockTimeoutMs}`)
-    const rows = await connection.query<{ isMade: boolean }>('select partywall.act_for($1, $2, $3) as "isMade"', [
+    const rows = await connection.query<{ isMade: boolean }>('select partywall.act_for($1, $2, $3, $4) as "isMade"', [
       id,
       keys.bigint,
       keys.text,
+      behindFence,
     ])
     const result = await fn(connection)
     await connection.query('select partywall.stop_acting($1, $2)', [id, only(rows).isMade])

@@ -3,6 +3,7 @@
 
 import type { TenantId } from '../../core/tenant.ts'
 import type { ControlConnection, ControlPool } from '../control-pool.ts'
+import { movesLock } from '../moves/moves-lock.ts'
 import type { ErrorBudget } from './ring.ts'
 import type { RunState } from './runs.ts'
 
@@ -34,7 +35,7 @@ export interface ClaimRequest {
   readonly leaseMs: number
   /** Schemas of one database, at most. */
   readonly schemasMax: number
-  /** How long an operation on a tenant is waited for. */
+  /** How long an operation on a tenant, or a move from or to a place, is waited for. */
   readonly operationWaitMs: number
 }
 
@@ -140,7 +141,7 @@ async function lockTargets(
 }
 
 interface LockedTarget extends Target {
-  /** For an operation. */
+  /** For an operation, or a move. */
   readonly waitedMs: number
 }
 
@@ -165,8 +166,18 @@ interface OpenOperation {
   readonly state: 'running' | 'waiting' | 'failed'
 }
 
-/** A tenant in the middle of an operation is waited for; one that is gone, or lives elsewhere now, is skipped. */
+/** What a place waits for. */
+interface Busy {
+  readonly operations: ReadonlyMap<string, OpenOperation>
+  readonly moves: ReadonlyMap<string, OpenMove>
+}
+
+/**
+ * A tenant in the middle of an operation is waited for, and so is a place from or to which somebody moves; a tenant that is gone, or
+ * lives elsewhere now, is skipped.
+ */
 async function claimIdle(catalog: ControlConnection, request: ClaimRequest, locked: readonly LockedTarget[]): Promise<readonly Target[]> {
+  const moves = await openMoves(catalog, locked)
   const ids = locked.flatMap(({ tenantId }) => (tenantId === null ? [] : [tenantId])).sort()
   // Operations lock the same rows before they begin: whoever is second sees the first.
   const tenants = await catalog.query<TenantNow>(
@@ -181,7 +192,7 @@ async function claimIdle(catalog: ControlConnection, request: ClaimRequest, lock
     [ids],
   )
   const living = new Map(tenants.map((tenant) => [tenant.id, tenant]))
-  const busy = new Map(operations.map((operation) => [operation.tenantId, operation]))
+  const busy = { operations: new Map(operations.map((operation) => [operation.tenantId, operation])), moves }
   const judged = locked.map((target) => ({ target, verdict: judge(target, living, busy, request.operationWaitMs) }))
   await writeVerdicts(catalog, request, judged)
   return judged.flatMap(({ target, verdict }) => (verdict.state === 'running' ? [target] : []))
@@ -195,21 +206,55 @@ interface Verdict {
 function judge(
   target: LockedTarget,
   living: ReadonlyMap<string, TenantNow>,
-  busy: ReadonlyMap<string, OpenOperation>,
+  { operations, moves }: Busy,
   operationWaitMs: number,
 ): Verdict {
-  if (target.tenantId === null) return { state: 'running' }
-  const tenant = living.get(target.tenantId)
-  if (tenant === undefined) return { state: 'skipped', why: { code: 'gone', message: 'The tenant is gone.' } }
-  if (tenant.database !== target.database || (target.kind === 'schema' && tenant.schema !== target.schema)) {
-    return { state: 'skipped', why: { code: 'moved', message: 'The tenant lives elsewhere now.' } }
+  const elsewhere = target.tenantId === null ? undefined : judgeTenant(target.tenantId, target, living)
+  if (elsewhere !== undefined) return elsewhere
+  const mayWait = target.waitedMs < operationWaitMs
+  const move = moves.get(placeKey(target))
+  if (move !== undefined) {
+    const message = `The move ${move.id} from or to this place is ${move.state}: its tables keep their shape until it is complete or cancelled.`
+    return { state: mayWait ? 'pending' : 'skipped', why: { code: 'moving', message } }
   }
-  const operation = busy.get(target.tenantId)
+  const operation = target.tenantId === null ? undefined : operations.get(target.tenantId)
   if (operation === undefined) return { state: 'running' }
   const { id, kind, state } = operation
   const why = { code: 'operation', message: `The operation ${kind} (${id}) of the tenant is ${state}.` }
   // One that waits for days, or for a person, is not waited for.
-  return { state: state === 'running' && target.waitedMs < operationWaitMs ? 'pending' : 'skipped', why }
+  return { state: state === 'running' && mayWait ? 'pending' : 'skipped', why }
+}
+
+function judgeTenant(id: string, target: LockedTarget, living: ReadonlyMap<string, TenantNow>): Verdict | undefined {
+  const tenant = living.get(id)
+  if (tenant === undefined) return { state: 'skipped', why: { code: 'gone', message: 'The tenant is gone.' } }
+  if (tenant.database !== target.database || (target.kind === 'schema' && tenant.schema !== target.schema)) {
+    return { state: 'skipped', why: { code: 'moved', message: 'The tenant lives elsewhere now.' } }
+  }
+  return undefined
+}
+
+interface OpenMove {
+  readonly id: string
+  readonly state: string
+}
+
+/** A move that begins waits for the end of this transaction, and then sees what it has claimed (partywall.check_move). */
+async function openMoves(catalog: ControlConnection, locked: readonly LockedTarget[]): Promise<ReadonlyMap<string, OpenMove>> {
+  await catalog.query(`select pg_advisory_xact_lock_shared(${movesLock})`)
+  const rows = await catalog.query<OpenMove & { readonly database: string; readonly schema: string }>(
+    `select m.id, m.state, p.database_name as database, p.schema_name as schema
+       from partywall.moving_places as p
+       join partywall.moves as m on m.id = p.move_id
+      where p.database_name = any ($1)
+      order by m.id`,
+    [[...new Set(locked.map(({ database }) => database))]],
+  )
+  return new Map(rows.map(({ id, state, ...place }) => [placeKey(place), { id, state }]))
+}
+
+function placeKey({ database, schema }: { readonly database: string; readonly schema: string }): string {
+  return `${database} ${schema}`
 }
 
 async function writeVerdicts(

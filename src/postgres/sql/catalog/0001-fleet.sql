@@ -58,6 +58,7 @@ create table partywall.databases (
   version text collate "C",
   state text collate "C" not null default 'provisioning',
   mark uuid not null default gen_random_uuid(),
+  move_id uuid,
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
   constraint databases_pkey primary key (name),
@@ -67,16 +68,21 @@ create table partywall.databases (
   constraint databases_database_name_check check (octet_length(database_name) between 1 and 63),
   constraint databases_holds_check check (holds in ('pooled', 'schema', 'tenant')),
   constraint databases_tenant_id_check check (tenant_id is null or holds = 'tenant'),
+  constraint databases_move_id_check check (move_id is null or tenant_id is not null),
   constraint databases_login_check check ((login is null) = (secret_name is null) and (login is not null) = (holds = 'tenant')),
   constraint databases_state_check check (state in ('provisioning', 'stock', 'ready', 'draining', 'dropping')),
   constraint databases_version_check check (version ~ '^[0-9]{4}$')
 );
-create unique index databases_tenant_id_idx on partywall.databases (tenant_id) where tenant_id is not null;
+-- A tenant has one place, and while it moves a second one, which is the move's.
+create unique index databases_tenant_id_idx on partywall.databases (tenant_id) where tenant_id is not null and move_id is null;
+create index databases_move_id_idx on partywall.databases (move_id) where move_id is not null;
 create index databases_server_name_idx on partywall.databases (server_name);
 comment on table partywall.databases is
   'Databases that hold tenants: `pooled` (shared tables), `schema` (a schema for each tenant) or one `tenant` alone, with a login of its own. `main` is the catalog''s. Written by partywall_owner, read by partywall_gatekeeper.';
 comment on column partywall.databases.version is 'The newest migration of the application there; of schema tenants each has its own, in tenants.version.';
 comment on column partywall.databases.state is '`stock`: made in advance, waiting for its tenant.';
+comment on column partywall.databases.move_id is
+  'The move for which the database is kept: that of its tenant which does not serve, not yet or no more. Null for the one that does.';
 comment on column partywall.databases.mark is
   'The server''s own note that the login, and so the database, was made for this row: what has the name but not the mark is somebody else''s, and is left alone.';
 

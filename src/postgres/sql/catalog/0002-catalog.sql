@@ -92,7 +92,7 @@ as $fn$
 declare
   place record;
 begin
-  select d.holds, d.tenant_id, s.region, s.name into place
+  select d.holds, d.tenant_id, d.move_id, s.region, s.name into place
     from partywall.databases as d
     join partywall.servers as s on s.name = d.server_name
    where d.name = new.database_name;
@@ -100,7 +100,7 @@ begin
     raise exception using errcode = 'PW011', message = format('the tenant''s region is %s, and the server %s is in %s', new.region, place.name, place.region);
   end if;
   if place.holds <> (case new.isolation when 'pooled' then 'pooled' when 'schema' then 'schema' else 'tenant' end)
-    or (place.holds = 'tenant' and place.tenant_id is distinct from new.id)
+    or (place.holds = 'tenant' and (place.tenant_id is distinct from new.id or place.move_id is not null))
     or (place.holds = 'schema') <> (new.schema_name <> 'app') then
     raise exception using errcode = '23514', schema = 'partywall', table = 'tenants', constraint = 'tenants_placement_check',
       message = format('the database %s does not hold a tenant of isolation %s', new.database_name, new.isolation);
@@ -134,7 +134,8 @@ create trigger tenants_check before insert or update of id, slug, region, isolat
   for each row execute function partywall.check_tenant();
 revoke execute on function partywall.check_tenant() from public;
 
--- Nor may the region change under those who live there: neither that of a server, nor by a database being said to be elsewhere.
+-- Nor may the region change under those who live there, or are about to: neither that of a server, nor by a database being said to be
+-- elsewhere.
 create function partywall.check_residents() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -146,15 +147,15 @@ begin
   lock table partywall.tenants in share row exclusive mode;
   if tg_table_name = 'servers' then
     select t.slug, t.region into stranger
-      from partywall.tenants as t
-      join partywall.databases as d on d.name = t.database_name
+      from partywall.databases as d
+      join partywall.tenants as t on t.id in (select r.tenant_id from partywall.residents_of(d.name) as r)
      where d.server_name = new.name and t.region <> new.region
      limit 1;
   else
     select t.slug, t.region into stranger
       from partywall.tenants as t
       join partywall.servers as s on s.name = new.server_name
-     where t.database_name = new.name and t.region <> s.region
+     where t.id in (select r.tenant_id from partywall.residents_of(new.name) as r) and t.region <> s.region
      limit 1;
   end if;
   if found then

@@ -2,14 +2,15 @@
 -- What a place has been through, its own database knows (partywall.ledger). Here is what was seen of it last, for all places at once.
 
 -- Where tables of the application are: databases with the shared schema, and schemas of tenants' own. Those that wait for a tenant too.
--- What is being made, or dropped, is not here: whoever makes it brings it to the newest version.
+-- What is being made, or dropped, is not here: whoever makes it brings it to the newest version. Nor is the place of a moving tenant
+-- that does not serve: the move keeps both at one version, and what is left of it in the end is the place that serves.
 create view partywall.places as
 select 'database'::text collate "C" as kind, d.name as database_name, 'app'::text collate "C" as schema_name, d.server_name, d.tenant_id,
        case when d.holds = 'pooled' then 'pooled' when s.tenants_max = 1 then 'server' else 'database' end collate "C" as isolation,
        d.holds = 'tenant' and d.tenant_id is null as is_stock, d.version
   from partywall.databases as d
   join partywall.servers as s on s.name = d.server_name
- where d.holds in ('pooled', 'tenant') and d.state in ('ready', 'stock', 'draining')
+ where d.holds in ('pooled', 'tenant') and d.state in ('ready', 'stock', 'draining') and d.move_id is null
  union all
 select 'schema', t.database_name, t.schema_name, d.server_name, t.id, 'schema', false, t.version
   from partywall.tenants as t

@@ -12,7 +12,7 @@ create table partywall.moves (
   wish text collate "C",
   options jsonb not null default '{}',
   notes jsonb not null default '{}',
-  fence bigint not null default 0,
+  fence bigint not null,
   fence_until timestamptz,
   verified_at timestamptz,
   pause_ms double precision,
@@ -50,7 +50,7 @@ comment on column partywall.moves.serving is 'Which of the two places serves the
 comment on column partywall.moves.generation is 'Grows with each switch: replication of each direction has names of its own.';
 comment on column partywall.moves.wish is 'What is asked of the move next, until it is done or refused.';
 comment on column partywall.moves.notes is 'What steps left for later ones, and what is shown: names, counts, progress, findings.';
-comment on column partywall.moves.fence is 'Grows with each fence. A fence that was given up is never committed.';
+comment on column partywall.moves.fence is 'Grows with each fence, over all moves of the tenant. A fence that was given up is never committed.';
 comment on column partywall.moves.fence_until is 'From when on anybody may give the fence up (partywall.expire_fence), by this database''s clock.';
 comment on column partywall.moves.owner is
   'The session lock (pg_locks, advisory) that the process working on it holds. When nobody holds it, the process is dead, and any other may go on at once.';
@@ -69,7 +69,8 @@ return exists (
 );
 
 -- Gives up a fence that is past its deadline: the move goes back to following, and cannot be committed by whoever held it.
--- @returns the number of the last fence that was given up, so that the gate may be reopened; null while one may still be committed.
+-- @returns the number of the last fence that was given up, so that the gate may be reopened; null while one may still be committed,
+-- or has been, and the place that was left is not closed for good yet.
 create function partywall.expire_fence(tenant_id uuid) returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -80,15 +81,16 @@ declare
 begin
   select m.id, m.state, m.fence, m.fence_until <= clock_timestamp() as is_overdue into move
     from partywall.moves as m
-   where m.tenant_id = expire_fence.tenant_id and m.state not in ('done', 'cancelled')
+   where m.tenant_id = expire_fence.tenant_id
+   order by m.fence desc
+   limit 1
      for update;
   if move.id is null or move.state in ('switched', 'turning') or (move.state = 'fencing' and not move.is_overdue) then
     return null;
   end if;
   if move.state = 'fencing' then
     update partywall.moves as m
-       set state = 'following', fence_until = null, updated_at = clock_timestamp(),
-           problem = jsonb_build_object('code', 'PW_MOVE_FENCE_EXPIRED', 'message', 'The fence was given up at its deadline. The tenant is served where it was. Switch again.')
+       set state = 'following', fence_until = null, updated_at = clock_timestamp(), due_at = clock_timestamp()
      where m.id = move.id;
   end if;
   return move.fence;
@@ -129,6 +131,10 @@ as $fn$
 declare
   other record;
 begin
+  if tg_op = 'INSERT' then
+    -- Whoever is claiming places for a migration at this moment, or migrates shared tables, is waited for, and seen below.
+    perform pg_advisory_xact_lock(7305804409);
+  end if;
   perform from partywall.tenants as t where t.id = new.tenant_id for update;
   select o.id, o.kind into other from partywall.operations as o
    where o.tenant_id = new.tenant_id and o.state in ('running', 'waiting', 'failed');

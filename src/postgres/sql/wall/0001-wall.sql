@@ -10,6 +10,7 @@ create table partywall.gates (
   fence bigint not null default 0,
   fenced_until timestamptz,
   resting_state text collate "C",
+  moving_since timestamptz,
   changed_at timestamptz not null default clock_timestamp(),
   constraint gates_pkey primary key (tenant_id),
   constraint gates_schema_name_key unique (schema_name),
@@ -24,6 +25,8 @@ comment on column partywall.gates.fence is
   'The number of the last fence that a move has put up here or has given up. A fence with this number or a lower one comes too late.';
 comment on column partywall.gates.fenced_until is
   'Of a gate that a move has fenced: from when on anybody may reopen it. Until it is reopened or the tenant has moved, no other hand changes the gate.';
+comment on column partywall.gates.moving_since is
+  'Since when no write begins here that is not seen by a mover: taken after the gate was no longer plainly open, and forgotten whenever it changes.';
 comment on column partywall.gates.resting_state is 'Of a gate that a move has fenced: the state to go back to.';
 comment on column partywall.gates.schema_name is
   'The schema of the tenant''s own tables, where the tenant has them; null for a tenant whose tables are in the schema app.';
@@ -267,7 +270,7 @@ begin
   insert into partywall.gates as g (tenant_id, state)
   values (set_gate.tenant_id, set_gate.state)
       on conflict on constraint gates_pkey
-      do update set state = excluded.state, changed_at = clock_timestamp()
+      do update set state = excluded.state, moving_since = null, changed_at = clock_timestamp()
       where g.fenced_until is null;
   if not found then
     raise exception using errcode = 'PW014', message = 'the tenant is being switched from one place to another',

@@ -82,7 +82,11 @@ begin
      and g.table_name is null
      and not (
        c.relrowsecurity and c.relforcerowsecurity
-       and (c.relispartition or exists (select from pg_policy as p where p.polrelid = c.oid and p.polname = 'partywall_tenant'))
+       and (
+         exists (select from pg_policy as p where p.polrelid = c.oid and p.polname = 'partywall_tenant')
+         or partywall.is_root_for_moves(c.oid)
+         or (c.relispartition and not partywall.is_root_for_moves(partywall.partition_root(c.oid)))
+       )
      )
    order by c.oid
    limit 1;

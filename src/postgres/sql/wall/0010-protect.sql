@@ -149,6 +149,28 @@ return (
    where k.oid = key_constraint
 );
 
+-- Is it a root that tables of tenants' own schemas are attached to while they move, and that nobody can use? It has no row and no index
+-- of its own; row-level security without a policy shows nothing to anybody but replication's login; nobody has a privilege.
+create function partywall.is_root_for_moves(target regclass) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $fn$
+begin
+  return exists (
+    select from pg_class as c
+     where c.oid = target
+       and c.relkind = 'p'
+       and obj_description(c.oid, 'pg_class') = 'partywall: root for moves'
+       and c.relowner = 'partywall_owner'::regrole
+       and c.relrowsecurity and c.relforcerowsecurity
+       and not exists (select from aclexplode(c.relacl) as acl where acl.grantee <> c.relowner)
+       and not exists (select from pg_attribute as a where a.attrelid = c.oid and a.attacl is not null)
+       and not exists (select from pg_policy as p where p.polrelid = c.oid)
+  );
+end
+$fn$;
+
 -- One row for each reason why the table cannot stand behind the wall. `fix` is SQL, ready to run where it can be known.
 create function partywall.table_findings(target regclass, tenant_column name default 'tenant_id')
 returns table (rule text, object text, problem text, fix text)
@@ -169,7 +191,8 @@ begin
       'Only tables can be protected: views need security_invoker, materialized views and foreign tables cannot carry policies.'::text, null::text;
     return;
   end if;
-  if rel.relispartition then
+  -- A table that is a partition for a move alone has a wall of its own.
+  if rel.relispartition and not partywall.is_root_for_moves(partywall.partition_root(target)) then
     return query select 'partition'::text, target::text, 'A partition is protected through its root.'::text,
       format('select partywall.protect(%L);', partywall.partition_root(target)::text);
     return;

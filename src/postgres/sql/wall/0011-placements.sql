@@ -73,23 +73,36 @@ begin
 end
 $fn$;
 
--- Lets the owner act on one tenant's rows until the end of the transaction, whatever the gate says; no policy is lifted, so that
+-- Lets the owner act on one tenant's rows until the end of the transaction, whether it is suspended or not; no policy is lifted, so that
 -- it can reach no other tenant's. The capability is never committed: stop_acting() removes it, and a rollback does too.
 -- A tenant without a gate has one meanwhile. Returns whether it was made.
-create function partywall.act_for(tenant_id uuid, key_bigint bigint, key_text text) returns boolean
+--
+-- While the tenant moves, the mover can wait for this transaction as for every other, and during a switch it is refused. Where the
+-- tenant has moved away from, its rows may be read; whoever purges them says behind which fence they were left: when a later move
+-- has come back here, they are not left any more.
+create function partywall.act_for(tenant_id uuid, key_bigint bigint, key_text text, behind_fence bigint default null) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $fn$
 declare
   fresh uuid := encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 1, 16), 'hex')::uuid;
   is_made boolean;
+  gate record;
 begin
   insert into partywall.gates as g (tenant_id, state, key_bigint, key_text)
   values (act_for.tenant_id, 'suspended', act_for.key_bigint, act_for.key_text)
       on conflict on constraint gates_pkey do nothing;
   is_made := found;
+  select g.state, g.fence into gate from partywall.gates as g where g.tenant_id = act_for.tenant_id;
+  if gate.state in ('moving', 'fenced') or behind_fence is not null then
+    select g.state, g.fence into gate from partywall.gates as g where g.tenant_id = act_for.tenant_id for share;
+  end if;
+  if gate.state = 'fenced' or (behind_fence is not null and not is_made and not (gate.state = 'moved' and gate.fence <= behind_fence)) then
+    raise exception using errcode = 'PW014', message = 'the tenant is being moved';
+  end if;
   insert into partywall.capabilities (capability, tenant_id, state, expires_at, issued_to, key_bigint, key_text)
-  select fresh, g.tenant_id, 'open', clock_timestamp() + interval '1 hour', 'an operation', g.key_bigint, g.key_text
+  select fresh, g.tenant_id, case when gate.state = 'moved' and behind_fence is null then 'read_only' else 'open' end,
+         clock_timestamp() + interval '1 hour', 'an operation', g.key_bigint, g.key_text
     from partywall.gates as g
    where g.tenant_id = act_for.tenant_id;
   perform set_config('partywall.capability', fresh::text, true);
@@ -114,5 +127,5 @@ $fn$;
 
 revoke execute on function
   partywall.prepare_gate(uuid, bigint, text), partywall.make_stock_schema(text), partywall.take_schema(uuid, text, bigint, text),
-  partywall.act_for(uuid, bigint, text), partywall.stop_acting(uuid, boolean)
+  partywall.act_for(uuid, bigint, text, bigint), partywall.stop_acting(uuid, boolean)
   from public;

@@ -2,8 +2,12 @@
 -- what is granted at the end.
 --
 --   open ── start_moving ──► moving ── announce_fence, close_gate ──► fenced ── retire_gate ──► moved
---     ▲                        │ ▲                                      │
---     └───── stop_moving ──────┘ └──────────── reopen_gate ─────────────┘
+--     ▲                        │ ▲                                      │                         │
+--     └───── stop_moving ──────┘ ├──────────── give_up_fence ───────────┘                         │
+--                                └──────────────────────── open_gate ─────────────────────────────┘
+--
+-- A mover may be frozen in the middle and wake up when another has done its work. So each of these names its fence, a gate remembers the
+-- greatest number that it has seen, and a lower one comes too late.
 --
 -- A gate that is suspended or read-only is fenced too, and goes back to what it was: nobody may open it while rows are being handed over.
 
@@ -18,20 +22,50 @@ create table partywall.move_markers (
 comment on table partywall.move_markers is
   'Of each move and direction the last fence. Published to the other side with the tenant''s rows. Written by partywall_owner, read by nobody else.';
 
--- From here on every write of the tenant takes a shared lock on its gate. @returns the state of the gate afterwards.
-create function partywall.start_moving(tenant_id uuid) returns text
+-- From here on every write of the tenant takes a shared lock on its gate, but for transactions that are open already.
+create function partywall.start_moving(tenant_id uuid) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $fn$
+#variable_conflict use_column
+begin
+  update partywall.gates as g set state = 'moving', moving_since = null, changed_at = clock_timestamp()
+   where g.tenant_id = start_moving.tenant_id and g.state = 'open';
+  update partywall.capabilities as c set state = 'moving' where c.tenant_id = start_moving.tenant_id and c.state = 'open';
+end
+$fn$;
+
+-- In a transaction after that of start_moving(). @returns since when whoever begins sees that the tenant moves; null when it does not.
+create function partywall.moving_since(tenant_id uuid) returns timestamptz
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $fn$
 #variable_conflict use_column
 declare
-  gate text;
+  since timestamptz;
 begin
-  update partywall.gates as g set state = 'moving', changed_at = clock_timestamp()
-   where g.tenant_id = start_moving.tenant_id and g.state = 'open';
-  update partywall.capabilities as c set state = 'moving' where c.tenant_id = start_moving.tenant_id and c.state = 'open';
-  select g.state into gate from partywall.gates as g where g.tenant_id = start_moving.tenant_id;
-  return gate;
+  update partywall.gates as g set moving_since = clock_timestamp()
+   where g.tenant_id = moving_since.tenant_id and g.moving_since is null and g.state <> 'open';
+  select g.moving_since into since from partywall.gates as g where g.tenant_id = moving_since.tenant_id and g.state <> 'open';
+  return since;
+end
+$fn$;
+
+-- The gate of the place that a move is to fill: closed, and with a number that no earlier move of the tenant has. @returns whether it is.
+create function partywall.claim_gate(tenant_id uuid, fence bigint) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $fn$
+#variable_conflict use_column
+begin
+  update partywall.gates as g
+     set state = 'moved', fence = claim_gate.fence, moving_since = null, changed_at = clock_timestamp()
+   where g.tenant_id = claim_gate.tenant_id and g.fence <= claim_gate.fence and g.state in ('suspended', 'moved');
+  if not found then
+    return false;
+  end if;
+  update partywall.capabilities as c set state = 'moved' where c.tenant_id = claim_gate.tenant_id and c.state <> 'moved';
+  return true;
 end
 $fn$;
 
@@ -41,7 +75,7 @@ set search_path = pg_catalog, pg_temp
 as $fn$
 #variable_conflict use_column
 begin
-  update partywall.gates as g set state = 'open', changed_at = clock_timestamp()
+  update partywall.gates as g set state = 'open', moving_since = null, changed_at = clock_timestamp()
    where g.tenant_id = stop_moving.tenant_id and g.state = 'moving';
   if found then
     update partywall.capabilities as c set state = 'open' where c.tenant_id = stop_moving.tenant_id and c.state <> 'open';
@@ -62,9 +96,12 @@ begin atomic
      and c.state = 'moving';
 end;
 
--- Waits for the writes in flight, closes the gate and leaves the marker, in one transaction. The caller sets lock_timeout.
--- @returns the gate''s state before, which is the one to go back to; null when the fence comes too late.
-create function partywall.close_gate(tenant_id uuid, move_id uuid, generation integer, fence bigint, fenced_until timestamptz) returns text
+-- Waits for the writes in flight, closes the gate and leaves the marker, in one transaction. The caller sets lock_timeout, and says since
+-- when it knows all writes (moving_since): a gate that was open meanwhile may have let in one that nobody can wait for.
+-- @returns the gate's state before, which is the one to go back to; null when the fence comes too late, or the gate was open meanwhile.
+create function partywall.close_gate(
+  tenant_id uuid, move_id uuid, generation integer, fence bigint, fenced_until timestamptz, moving_since timestamptz
+) returns text
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $fn$
@@ -72,8 +109,14 @@ as $fn$
 declare
   gate record;
 begin
-  select g.state, g.fence, g.resting_state into gate from partywall.gates as g where g.tenant_id = close_gate.tenant_id for update;
-  if gate.state is null or gate.fence >= close_gate.fence or gate.state not in ('moving', 'suspended', 'read_only', 'fenced') then
+  select g.state, g.fence, g.resting_state, g.moving_since into gate
+    from partywall.gates as g
+   where g.tenant_id = close_gate.tenant_id
+     for update;
+  if gate.state is null
+    or gate.fence >= close_gate.fence
+    or gate.state not in ('moving', 'suspended', 'read_only', 'fenced')
+    or gate.moving_since is distinct from close_gate.moving_since then
     return null;
   end if;
   update partywall.gates as g
@@ -130,6 +173,26 @@ begin
 end
 $fn$;
 
+-- Lets the tenant in where it has arrived. A gate that is open already, or that has seen a later fence, is left as it is.
+create function partywall.open_gate(tenant_id uuid, fence bigint, resting_state text) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $fn$
+#variable_conflict use_column
+begin
+  update partywall.gates as g
+     set state = open_gate.resting_state, fence = open_gate.fence, moving_since = null, changed_at = clock_timestamp()
+   where g.tenant_id = open_gate.tenant_id and g.fence <= open_gate.fence and g.state = 'moved';
+  if not found then
+    return false;
+  end if;
+  update partywall.capabilities as c
+     set state = open_gate.resting_state
+   where c.tenant_id = open_gate.tenant_id and c.state <> open_gate.resting_state;
+  return true;
+end
+$fn$;
+
 -- How the gate stands: for those who wait for a tenant that is being switched. A tenant's own login is told of its own gate alone.
 create function partywall.gate_of(tenant_id uuid) returns table (state text, fence bigint, is_overdue boolean)
 language plpgsql stable security definer
@@ -147,7 +210,8 @@ end
 $fn$;
 
 -- Reopens a gate whose fence is past its deadline, for whoever notices: the mover is dead. `fence` is what partywall.expire_fence()
--- in the catalog's database answered, so that the move cannot be committed any more.
+-- in the catalog's database answered, so that the move cannot be committed any more. A gate that is not fenced yet remembers the
+-- number, so that the dead mover's fence comes too late, and lets those in who were asked to wait.
 create function partywall.reopen_gate(tenant_id uuid, fence bigint) returns text
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -160,7 +224,8 @@ begin
   if gate.state is null or (gate.state = 'fenced' and not (gate.is_overdue and gate.fence <= reopen_gate.fence)) then
     return null;
   end if;
-  return partywall.give_up_fence(reopen_gate.tenant_id, gate.fence);
+  -- Bounded, so that a tenant's own login cannot use up the numbers.
+  return partywall.give_up_fence(reopen_gate.tenant_id, least(greatest(gate.fence, reopen_gate.fence), gate.fence + 1000));
 end
 $fn$;
 
@@ -215,8 +280,8 @@ end
 $fn$;
 
 revoke execute on function
-  partywall.start_moving(uuid), partywall.stop_moving(uuid), partywall.announce_fence(uuid, bigint),
-  partywall.close_gate(uuid, uuid, integer, bigint, timestamptz), partywall.give_up_fence(uuid, bigint), partywall.retire_gate(uuid, bigint),
+  partywall.start_moving(uuid), partywall.moving_since(uuid), partywall.stop_moving(uuid), partywall.announce_fence(uuid, bigint),
+  partywall.claim_gate(uuid, bigint), partywall.close_gate(uuid, uuid, integer, bigint, timestamptz, timestamptz), partywall.open_gate(uuid, bigint, text), partywall.give_up_fence(uuid, bigint), partywall.retire_gate(uuid, bigint),
   partywall.gate_of(uuid), partywall.reopen_gate(uuid, bigint), partywall.refuse_applied_row(), partywall.hold_back(), partywall.guard_applied_rows(regclass, name)
   from public;
 grant execute on function partywall.gate_of(uuid), partywall.reopen_gate(uuid, bigint) to partywall_gatekeeper, partywall_tenants;
