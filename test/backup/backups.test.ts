@@ -7,7 +7,16 @@ import type { Backup } from '../../src/backup/backup-listing.ts'
 import { readText } from '../../src/backup/backup-listing.ts'
 import { memoryStore } from '../../src/backup/memory-store.ts'
 import type { ObjectStore } from '../../src/backup/object-store.ts'
-import { AbortedError, BackupInvalidError, BackupNotFoundError, TenantExistsError, TenantNotFoundError } from '../../src/errors.ts'
+import {
+  AbortedError,
+  BackupInvalidError,
+  BackupNotFoundError,
+  ObjectStoreError,
+  OperationFailedError,
+  TenantExistsError,
+  TenantNotFoundError,
+  TenantOnboardingError,
+} from '../../src/errors.ts'
 import type { Fleet } from '../../src/fleet.ts'
 import { type BackupFleet, backupFleet, castOfBackups, hostileBodies } from '../support/backups.ts'
 import { bytesOf, inPieces } from './object-store-conformance.ts'
@@ -247,6 +256,29 @@ describe('backups', () => {
     assert.equal((await later.backups.prune({ rule: {} })).unfinished.length, 1)
     assert.deepEqual(await store.list(''), [])
     await later.close()
+  })
+
+  test('are restored to their end when the store breaks off in the middle, with every row once', async () => {
+    let reads = 0
+    const brittle: ObjectStore = {
+      kind: 'brittle',
+      put: (key, body, options) => stage.store.put(key, body, options),
+      head: (key) => stage.store.head(key),
+      list: (prefix) => stage.store.list(prefix),
+      delete: (key) => stage.store.delete(key),
+      get: async (key, options) => {
+        if (key.endsWith('.rows') && ++reads === 2) throw new ObjectStoreError('The network is gone.')
+        return await stage.store.get(key, options)
+      },
+    }
+    const own = await stage.reopened({ store: brittle })
+    const { id } = made.get('hooli') ?? (await fleet.backups.create('hooli'))
+    await assert.rejects(own.backups.restore(`hooli/${id}`, { as: 'hooli-again' }), OperationFailedError)
+    await assert.rejects(stage.tenancy.tenants.get('hooli-again'), TenantOnboardingError)
+    const [failed] = await own.tenants.list({ state: 'failed' })
+    assert.equal((await own.tenants.retry(failed!.id)).operation?.state, 'done')
+    await own.close()
+    assert.deepEqual(await stage.rowsOf('hooli-again'), await stage.rowsOf('hooli'))
   })
 
   test('are made when they are due, and pruned by the rule', async () => {

@@ -102,7 +102,7 @@ describe('what a tenant has lost', () => {
         assert.equal(operation?.state, 'done')
         assert.deepEqual(await stage.rowsOf(slug), rows)
         assert.equal((await fleet.backups.list(slug)).backups[0]?.kind, 'safety')
-        const { safety } = operation?.steps['replace']?.output as unknown as Replaced
+        const { safety } = operation!.steps['replace']!.output as unknown as Replaced
         await fleet.backups.swap(slug, safety, { reason })
         assert.deepEqual(await stage.rowsOf(slug), before)
         assert.ok((await fleet.catalog.find({ kind: 'id', id: backup.tenantId }))!.epoch > epoch)
@@ -153,7 +153,7 @@ describe('what a tenant has lost', () => {
     const { operation } = await fleet.backups.swap('hooli', source.id, { reason })
     stopper.abort()
     await writer
-    const { safety } = operation?.steps['replace']?.output as unknown as Replaced
+    const { safety } = operation!.steps['replace']!.output as unknown as Replaced
     const names = (await query('hooli', `select name from folders where name like 'written %'`)).map(({ name }) => name)
     await fleet.backups.restore(safety, { as: 'hooli-meanwhile' })
     const saved = (await query('hooli-meanwhile', `select name from folders where name like 'written %'`)).map(({ name }) => name)

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { directoryStore } from '../../src/backup/directory-store.ts'
 import { memoryStore } from '../../src/backup/memory-store.ts'
-import { ObjectStoreError } from '../../src/errors.ts'
+import { s3Store } from '../../src/backup/s3-store.ts'
+import { ObjectStoreError, TenancyError } from '../../src/errors.ts'
 import { inPieces, objectStoreConformance } from './object-store-conformance.ts'
 
 async function directory(t: TestContext): Promise<string> {
@@ -47,4 +48,27 @@ test('a store in a directory: what the file system refuses is an error that name
   await chmod(path, 0o500)
   await assert.rejects(directoryStore(path).put('c', inPieces(Buffer.from('x'))), ObjectStoreError)
   await chmod(path, 0o700)
+})
+
+test('a store in S3: settings that cannot be are refused before anything is sent', () => {
+  const settings = { bucket: 'backups', region: 'eu-central-1' }
+  assert.equal(s3Store(settings).kind, 's3')
+  for (const wrong of [
+    { bucket: '' },
+    { folder: '../else' },
+    { endpoint: 'http://store.example' },
+    { endpoint: 'ftp://127.0.0.1' },
+    { partMiB: 4 },
+    { triesMax: 0 },
+  ]) {
+    assert.throws(() => s3Store({ ...settings, ...wrong }), TenancyError, JSON.stringify(wrong))
+  }
+})
+
+test('a store in S3: one that does not answer is an error that may pass', async () => {
+  const credentials = async () => ({ accessKeyId: 'AKIATEST', secretAccessKey: 'Aws5ecretKey' })
+  const store = s3Store({ bucket: 'backups', region: 'eu-central-1', endpoint: 'http://127.0.0.1:1', credentials, triesMax: 1 })
+  const isTold = (error: unknown) =>
+    error instanceof ObjectStoreError && error.retryable && /S3: head a\/b: ECONNREFUSED/.test(error.message)
+  await assert.rejects(store.head('a/b'), isTold)
 })

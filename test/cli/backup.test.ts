@@ -86,6 +86,32 @@ describe('partywall backup', () => {
     )
   })
 
+  test('compares, brings some of it back, and all of it, and says the way back', async () => {
+    assert.deepEqual((await cli.run('backup', 'diff', 'acme', 'acme-again')).code, 0)
+    const notes = async (slug: string) => await cli.fleet.backups.diff(slug, `acme/${first.id}`)
+    const [{ onlyLeft: mine }] = (await notes('globex')) as [Awaited<ReturnType<typeof notes>>[0]]
+    const [key] = mine.keys[0]!
+    const { code, out } = await cli.run('backup', 'diff', 'globex', `acme/${first.id}`)
+    assert.equal(code, 1)
+    assert.match(out[1]!, new RegExp(`notes +1 / 1 +1: ${key} +1: `))
+    const dry = await cli.run('backup', 'merge', 'acme', 'globex', '--key', `notes=${key}`, '--dry-run')
+    assert.match(dry.out.join('\n'), /WOULD COME BACK[\s\S]*notes +1 +0/)
+    assert.equal((await cli.run('backup', 'diff', 'acme', 'acme-again')).code, 0)
+    assert.deepEqual(await cli.rows('backup', 'merge', 'acme', 'globex', '--key', `notes=${key}`), [
+      { table: 'notes', inserted: 1, updated: 0, deleted: 0 },
+    ])
+    assert.equal((await cli.run('backup', 'diff', 'acme', 'acme-again')).code, 1)
+    const unasked = await cli.run('backup', 'swap', 'acme', 'acme-again', '--reason', 'A merge that was wrong.')
+    assert.match(unasked.err, /nobody to ask here: say --yes/)
+    const swapped = await cli.run('backup', 'swap', 'acme', 'acme-again', '--reason', 'A merge that was wrong.', '--yes')
+    assert.equal(swapped.code, 0)
+    assert.equal((await cli.run('backup', 'diff', 'acme', 'acme-again')).code, 0)
+    const safety = /partywall backup swap acme (\S+) --reason/.exec(swapped.err)![1]!
+    assert.equal((await cli.run('backup', 'swap', 'acme', safety, '--reason', 'It was right.', '--yes')).code, 0)
+    assert.equal((await cli.run('backup', 'diff', 'acme', 'acme-again')).code, 1)
+    assert.equal((await cli.run('backup', 'merge', 'acme', 'globex', '--key', 'notes')).code, 2)
+  })
+
   test('one that was tampered with is not good, ends with 1, and is not restored', async () => {
     const file = join(cli.directory, 'backups', first.tenantId, first.id, '0001.rows')
     const content = await readFile(file)
@@ -123,18 +149,19 @@ describe('partywall backup', () => {
     assert.deepEqual(await rows('backup', 'run-due'), [])
     const second = await cli.json<Told>('backup', 'create', 'acme')
     const outcome = (found: readonly { readonly id: string; readonly outcome: string }[]) =>
-      found.map(({ id, outcome: what }) => [id, what])
+      found.filter(({ id }) => [first.id, second.id].includes(id)).map(({ id, outcome: what }) => [id, what])
     const dry = await rows<{ id: string; outcome: string }>('backup', 'prune', 'acme', '--dry-run')
     assert.deepEqual(outcome(dry), [
       [second.id, 'kept'],
       [first.id, 'would be deleted'],
     ])
     await cli.runOver({ cwd }, 'backup', 'prune', 'acme')
+    const left = (await rows<Told & { readonly kind: string }>('backup', 'list', 'acme')).filter(({ kind }) => kind !== 'safety')
     assert.deepEqual(
-      (await rows<Told>('backup', 'list', 'acme')).map(({ id }) => id),
+      left.map(({ id }) => id),
       [second.id],
     )
-    const without = await cli.runOver({ cwd }, 'backup', 'prune', 'acme')
+    const without = await cli.run('backup', 'prune', 'acme')
     assert.match(without.err, /What is kept\?/)
   })
 

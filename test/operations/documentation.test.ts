@@ -32,6 +32,7 @@ test('every step that an operation has is in the reference', async () => {
     await operations.suspend('acme', options),
     await operations.resume('acme', options),
     await operations.offboard('acme', options),
+    await operations.replace('acme', 'x/y', options),
   ]
   assert.equal(plans.length, operationKinds.length)
   const steps = plans.flatMap(({ plan }) => plan.map(({ name }) => name.replace(/^(seed|purge)-.*/, '$1-<')))

@@ -1,13 +1,12 @@
-// A real streaming replica of the test server, made by a base backup: pg_basebackup does not come with the binaries, so we copy
-// the files between pg_backup_start() and pg_backup_stop() ourselves.
-// https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-LOWLEVEL-BASE-BACKUP
+// A real streaming replica of the test server, made by a base backup.
 
 import { randomBytes } from 'node:crypto'
-import { chown, copyFile, lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../src/postgres/embedded.ts'
+import { takeBaseBackup } from './base-backup.ts'
 import { testServer } from './server.ts'
 
 export interface TestReplica {
@@ -23,10 +22,6 @@ export interface TestReplica {
   start(): Promise<void>
   close(): Promise<void>
 }
-
-const skipped = /^(postmaster\.(pid|opts)|pg_internal\.init.*|pgsql_tmp.*)$/
-/** Their contents belong to the primary's run. */
-const emptied = /^(pg_wal|pg_replslot|pg_dynshmem|pg_notify|pg_serial|pg_snapshots|pg_stat_tmp|pg_subtrans)$/
 
 /** A replica of the server that all tests of this file use. Close it. */
 export async function testReplica(): Promise<TestReplica> {
@@ -94,47 +89,7 @@ async function backUp(options: {
   readonly password: string
 }): Promise<void> {
   const { primary, slot, directory, password } = options
-  const [from] = await primary.query<{ directory: string }>(`select current_setting('data_directory') as directory`)
-  const owner = await lstat(from!.directory)
   await primary.query('select pg_create_physical_replication_slot($1, true)', [slot])
-  // The backup is the session's: it ends with it.
-  const session = await primary.dedicated()
-  try {
-    await session.query(`select pg_backup_start('test', true)`)
-    const data = join(directory, 'postgres')
-    await copyTree(from!.directory, data, owner)
-    const { rows } = await session.query<{ label: string }>('select labelfile as label from pg_backup_stop(false)')
-    await writeFile(join(data, 'backup_label'), rows[0]!.label, { mode: 0o600 })
-    await writeFile(join(data, 'standby.signal'), '', { mode: 0o600 })
-    for (const name of ['backup_label', 'standby.signal']) await chown(join(data, name), owner.uid, owner.gid)
-    await chown(directory, owner.uid, owner.gid)
-    await writeFile(join(directory, 'superuser-password'), `${password}\n`, { mode: 0o600 })
-  } finally {
-    await session.end()
-  }
-}
-
-/** What vanishes while we copy was dropped, and the log says so. */
-async function copyTree(from: string, to: string, owner: { readonly uid: number; readonly gid: number }): Promise<void> {
-  await mkdir(to, { mode: 0o700 })
-  await chown(to, owner.uid, owner.gid)
-  for (const entry of await readdir(from, { withFileTypes: true }).catch(() => [])) {
-    if (skipped.test(entry.name)) continue
-    const [source, target] = [join(from, entry.name), join(to, entry.name)]
-    if (emptied.test(entry.name)) {
-      await mkdir(target, { mode: 0o700 })
-      await chown(target, owner.uid, owner.gid)
-    } else if (entry.isDirectory()) {
-      await copyTree(source, target, owner)
-    } else if (entry.isFile()) {
-      const isThere = await copyFile(source, target).then(
-        () => true,
-        (error: NodeJS.ErrnoException) => {
-          if (error.code === 'ENOENT') return false
-          throw error
-        },
-      )
-      if (isThere) await chown(target, owner.uid, owner.gid)
-    }
-  }
+  const base = await takeBaseBackup(primary, { directory, password })
+  await base.write('standby.signal', '')
 }

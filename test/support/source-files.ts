@@ -59,6 +59,11 @@ const importLaws: readonly ImportLaw[] = [
   { in: /^src\/middleware\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|middleware\/)/, why: 'middleware/ imports core/ only' },
   { in: /^src\/secrets\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|secrets\/)/, why: 'secrets/ imports core/ only' },
   {
+    in: /^src\/backup\//,
+    mayNotImport: /^src\/(?!(core|operations|backup)\/|errors\.ts$)/,
+    why: 'backup/ knows databases by their ports',
+  },
+  {
     in: /^src\/operations\//,
     mayImport: /^(src\/(core|operations)\/|src\/errors\.ts$|node:(crypto|timers\/promises)$|(jose|uuid)$)/,
     why: 'operations/ knows databases and stores by their ports',

@@ -3,6 +3,8 @@
 
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { directoryStore } from '../../backup/directory-store.ts'
+import type { BackupSettings } from '../../backup/fleet-backups.ts'
 import type { PartywallConfig } from '../../config.ts'
 import type { IdentityProvider } from '../../core/identity.ts'
 import type { Plan } from '../../core/plans.ts'
@@ -81,7 +83,8 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
     const store = fileSecrets({ directory: join(directory, 'secrets') })
     const servers = embedded({ directory: join(directory, 'servers'), settings: options.settings })
     closers.push(() => servers.stop())
-    const fleet = await openDevFleet({ application, urls, config, store, servers, report })
+    const backups = { ...config.backups, store: directoryStore(join(directory, 'backups')) }
+    const fleet = await openDevFleet({ application, urls, config, store, backups, servers, report })
     closers.push(() => fleet.close())
     const tenancy = await createTenancy({
       catalog: urls.gatekeeper,
@@ -159,15 +162,18 @@ async function openDevFleet(parts: {
   readonly urls: Urls
   readonly config: PartywallConfig
   readonly store: SecretStore
+  /** Of the demonstration alone: its tenants are no business of the store in the configuration. */
+  readonly backups: BackupSettings
   readonly servers: EmbeddedProvisioner
   readonly report: (line: string) => void
 }): Promise<Fleet> {
-  const { application, urls, store, servers, report } = parts
+  const { application, urls, store, backups, servers, report } = parts
   const { plans, seeds, hooks, stores } = parts.config
   const fleet = await openFleet({
     catalog: urls.gatekeeper,
     admin: urls.admin,
     secrets: store,
+    backups,
     plans,
     seeds,
     hooks,

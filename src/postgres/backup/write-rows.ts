@@ -96,6 +96,7 @@ async function inTenant<T>(
         keys.bigint,
         keys.text,
       ])
+      // Names in the application's own triggers and checks mean what they mean to the application.
       await connection.query(`set local search_path = ${quoted(tenant.placement.schema)}, pg_temp`)
       await connection.query('set constraints all deferred')
       const result = await fn(connection, await copyTables(connection, tenant))

@@ -19,8 +19,10 @@ export const runDue = verb({
       const { schedule = [], retention } = backups ?? {}
       if (schedule.length === 0) throw new ConfigurationError('Nothing is scheduled. Set backups.schedule in partywall.config.ts.')
       let count = 0
-      if (!dryRun) progress.start(0, 'backups that are due')
-      const onDue = ({ slug }: { readonly slug: string }): void => progress.advance({ done: ++count, note: slug })
+      const onDue = ({ slug }: { readonly slug: string }): void => {
+        if (count === 0) progress.start(0, 'backups that are due')
+        progress.advance({ done: ++count, note: slug })
+      }
       return await fleet.backups.runDue({ schedule, retention, tenantsMax, dryRun, signal, onDue })
     })
     progress.finish()
