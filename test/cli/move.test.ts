@@ -67,7 +67,7 @@ describe('moves on the command line', () => {
     const never = await cli.run('move', 'switch', 'acme')
     assert.equal(never.code, 1)
     assert.match(never.err, /was never moved/)
-    assert.match((await cli.run('move', 'status', 'nobody')).err, /no tenant nobody/)
+    assert.match((await cli.run('move', 'status', 'wonka')).err, /no tenant wonka/)
     assert.deepEqual(await cli.rows('move', 'list'), [])
   })
 
@@ -175,7 +175,7 @@ describe('moves on the command line', () => {
       ['initech', 'done'],
     ])
     for (const slug of ['acme', 'hooli', 'initech']) assert.equal(await isolationOf(slug), 'schema')
-    const again = await cli.rows<Line>('move', 'plan', '--where', 'plan=default', '--to', 'schema')
+    const again = await cli.rows<Line>('move', 'plan', '--where', 'status=active', '--to', 'schema')
     assert.deepEqual(
       again.map(({ kind, slug, there }) => [kind, slug ?? there]),
       [
