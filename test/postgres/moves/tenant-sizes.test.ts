@@ -13,18 +13,22 @@ describe('the estimated size of a tenant', () => {
   let cli: CliFleet
   const tenants = new Map<string, Tenant>()
   const sizes = async () => {
-    const { reader, connections } = cli.fleet
-    return await new PostgresTenantSizes({ reader, connections }).sizesOf([...tenants.values()])
+    const { connections } = cli.fleet
+    return await new PostgresTenantSizes({ connections }).sizesOf([...tenants.values()])
   }
   const sizeOf = async (slug: string): Promise<TenantSize> => (await sizes()).get(tenants.get(slug)!.id)!
   const fill = async ({ id, placement: { schema, database } }: Tenant, count: number) =>
     await cli.fleet.connections.asAdministrator(
       'main',
       (admin) =>
-        admin.query(`insert into ${schema}.notes (tenant_id, body) select $1, repeat('x', 100) from generate_series(1, $2::int)`, [
-          id,
-          count,
-        ]),
+        admin.transaction(async (connection) => {
+          await connection.query(
+            `insert into ${schema}.notes (tenant_id, body) select $1, repeat('x', 100) from generate_series(1, $2::int)`,
+            [id, count],
+          )
+          // Counters are told a while later, otherwise.
+          await connection.query('select pg_stat_force_next_flush()')
+        }),
       database === 'main' ? cli.catalog.name : database,
     )
 
@@ -85,8 +89,8 @@ describe('the estimated size of a tenant', () => {
   test('leaves out who lives in a database that does not answer', async () => {
     const { placement, ...rest } = tenants.get('database-small')!
     const lost = { ...rest, placement: { ...placement, database: 'nowhere' } }
-    const { reader, connections } = cli.fleet
-    const found = await new PostgresTenantSizes({ reader, connections }).sizesOf([lost, tenants.get('database-great')!])
+    const { connections } = cli.fleet
+    const found = await new PostgresTenantSizes({ connections }).sizesOf([lost, tenants.get('database-great')!])
     assert.deepEqual([...found.keys()], [tenants.get('database-great')!.id])
   })
 })
