@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { type Isolation, isolations, type Placement } from '../../../src/core/placement.ts'
-import type { PlacedTenant } from '../../../src/core/placement-adapter.ts'
+import type { GateState, PlacedTenant } from '../../../src/core/placement-adapter.ts'
 import {
   CapacityError,
   MoveFailedError,
@@ -16,8 +16,11 @@ import {
 import { arrive } from '../../../src/postgres/moves/arrive.ts'
 import { MovePlaces } from '../../../src/postgres/moves/move-places.ts'
 import { withoutMoves } from '../../../src/postgres/moves/moves-lock.ts'
-import { type Fleet, fleet, Killed, open } from '../../support/fleet.ts'
+import { type Fleet, fleet, Killed } from '../../support/fleet.ts'
 import { plainMigrations, tables } from '../../support/plain-migrations.ts'
+
+/** Of the moves here: none was there before. */
+const fence = 1
 
 let made: Fleet
 let places: MovePlaces
@@ -56,13 +59,20 @@ function requestTo(isolation: Isolation, { placement }: PlacedTenant) {
 
 async function begin({ id, placement }: PlacedTenant, target: Placement, moveId: string): Promise<void> {
   await inCatalog(
-    `insert into partywall.moves (id, tenant_id, source, target, actor_kind, actor_id, reason) values ($1, $2, $3::jsonb, $4::jsonb, 'system', 'test', 'A test.')`,
+    `insert into partywall.moves (id, tenant_id, source, target, fence, actor_kind, actor_id, reason)
+     values ($1, $2, $3::jsonb, $4::jsonb, ${fence}, 'system', 'test', 'A test.')`,
     [moveId, id, JSON.stringify(placement), JSON.stringify(target)],
   )
 }
 
 async function end(moveId: string): Promise<void> {
   await inCatalog(`update partywall.moves set state = 'done', finished_at = clock_timestamp() where id = $1`, [moveId])
+}
+
+/** As a mover leaves a gate. */
+async function gateIs({ id, placement }: PlacedTenant, state: GateState): Promise<void> {
+  await made.alice(placement, 'update partywall.gates set state = $2 where tenant_id = $1', [id, state])
+  await made.alice(placement, 'update partywall.capabilities set state = $2 where tenant_id = $1', [id, state])
 }
 
 async function arriveAt({ id }: PlacedTenant, to: Placement): Promise<void> {
@@ -73,7 +83,7 @@ async function arriveAt({ id }: PlacedTenant, to: Placement): Promise<void> {
 async function moving(tenant: PlacedTenant, request: Parameters<MovePlaces['reserve']>[1]): Promise<PlacedTenant> {
   const target = await places.reserve(tenant, request)
   await begin(tenant, target, request.moveId)
-  await places.provisionTarget(tenant, target, { fence: 100 })
+  await places.provisionTarget(tenant, target, { fence })
   return { ...tenant, placement: target }
 }
 
@@ -118,8 +128,8 @@ describe('the places of a move', () => {
         assert.notDeepEqual(target, tenant.placement)
         assert.deepEqual(await places.reserve(tenant, request), target)
         await begin(tenant, target, request.moveId)
-        await places.provisionTarget(tenant, target, { fence: 100 })
-        await places.provisionTarget(tenant, target, { fence: 100 })
+        await places.provisionTarget(tenant, target, { fence })
+        await places.provisionTarget(tenant, target, { fence })
         const there = { ...tenant, placement: target }
 
         // The tenant's place is the one that it had, and is as it was.
@@ -132,7 +142,7 @@ describe('the places of a move', () => {
         assert.ok(facts.tables.every(({ rows }) => rows === 0))
         assert.deepEqual(await second.verify(there), [])
         await assert.rejects(made.as(there, (connection) => connection.query('select title from notes')))
-        await assert.rejects(places.releasePlace(tenant, tenant.placement, { behindFence: 100 }), MoveStateError)
+        await assert.rejects(places.releasePlace(tenant, tenant.placement, { behindFence: fence }), MoveStateError)
         assert.equal(await notesOf(tenant), 7)
 
         // There: the other one is the move's now.
@@ -141,7 +151,7 @@ describe('the places of a move', () => {
         assert.deepEqual(await second.place(tenant), target)
         assert.deepEqual(await second.verify(there), [])
         assert.deepEqual((await made.tenants.find({ kind: 'id', id: tenant.id }))?.placement, target)
-        await assert.rejects(places.releasePlace(tenant, target, { behindFence: 100 }), MoveStateError)
+        await assert.rejects(places.releasePlace(tenant, target, { behindFence: fence }), MoveStateError)
         // Back, and there for good.
         await arriveAt(tenant, tenant.placement)
         assert.deepEqual(await source.place(tenant), tenant.placement)
@@ -150,17 +160,17 @@ describe('the places of a move', () => {
 
         // While its gate is open, nothing is removed by mistake.
         if (from !== 'database' && from !== 'server') {
-          await source.setGate(tenant, 'open')
-          await assert.rejects(places.releasePlace(tenant, tenant.placement, { behindFence: 100 }), MoveStateError)
+          await gateIs(tenant, 'open')
+          await assert.rejects(places.releasePlace(tenant, tenant.placement, { behindFence: fence }), MoveStateError)
         }
-        await source.setGate(tenant, 'moved')
-        assert.ok((await places.releasePlace(tenant, tenant.placement, { behindFence: 100 })).length > 0)
-        assert.deepEqual(await places.releasePlace(tenant, tenant.placement, { behindFence: 100 }), [])
+        await gateIs(tenant, 'moved')
+        assert.ok((await places.releasePlace(tenant, tenant.placement, { behindFence: fence })).length > 0)
+        assert.deepEqual(await places.releasePlace(tenant, tenant.placement, { behindFence: fence }), [])
         const left = (await source.remains(tenant)).filter(({ kind, where }) => kind !== 'gate' || where !== 'main')
         assert.deepEqual(left, [])
         await end(request.moveId)
         assert.deepEqual(await second.verify(there), [])
-        await open(made, there)
+        await gateIs(there, 'open')
         await fill(there, 2)
         assert.equal(await notesOf(there), 2)
         assert.equal(await notesOf(neighbour), 3)
@@ -175,7 +185,7 @@ describe('the places of a move', () => {
       await fill(tenant)
       const request = requestTo(to, tenant)
       const there = await moving(tenant, request)
-      await places.releasePlace(tenant, there.placement, { behindFence: 100 })
+      await places.releasePlace(tenant, there.placement, { behindFence: fence })
       const left = (await made.placements.for(to).remains(there)).filter(({ kind, where }) => kind !== 'gate' || where !== 'main')
       assert.deepEqual(left, [])
       assert.deepEqual(await made.placements.for('pooled').verify(tenant), [])
@@ -217,15 +227,15 @@ describe('the places of a move', () => {
           const target = await places.reserve(tenant, request)
           await begin(tenant, target, request.moveId)
           made.failAt = step
-          await assert.rejects(places.provisionTarget(tenant, target, { fence: 100 }), Killed)
+          await assert.rejects(places.provisionTarget(tenant, target, { fence }), Killed)
           made.failAt = undefined
           const there = { ...tenant, placement: target }
           if (isGoneOnWith) {
-            await places.provisionTarget(tenant, target, { fence: 100 })
+            await places.provisionTarget(tenant, target, { fence })
             assert.equal((await made.placements.for(to).describe(there)).gate, 'moved')
             assert.deepEqual(await made.placements.for(to).verify(there), [])
           } else {
-            await places.releasePlace(tenant, target, { behindFence: 100 })
+            await places.releasePlace(tenant, target, { behindFence: fence })
             assert.deepEqual(await made.placements.for(to).remains(there), [])
           }
           assert.deepEqual(await made.placements.for(to).verify(tenant), [])
@@ -246,11 +256,11 @@ describe('the places of a move', () => {
         await fill(tenant)
         const there = await moving(tenant, requestTo(from, tenant))
         made.failAt = step
-        await assert.rejects(places.releasePlace(tenant, there.placement, { behindFence: 100 }), Killed)
+        await assert.rejects(places.releasePlace(tenant, there.placement, { behindFence: fence }), Killed)
         made.failAt = undefined
-        await places.releasePlace(tenant, there.placement, { behindFence: 100 })
+        await places.releasePlace(tenant, there.placement, { behindFence: fence })
         assert.deepEqual(await made.placements.for(from).remains(there), [])
-        assert.deepEqual(await places.releasePlace(tenant, there.placement, { behindFence: 100 }), [])
+        assert.deepEqual(await places.releasePlace(tenant, there.placement, { behindFence: fence }), [])
         assert.equal(await notesOf(tenant), 7)
         assert.deepEqual(await made.placements.for(from).verify(tenant), [])
       })
@@ -262,10 +272,10 @@ describe('the places of a move', () => {
       const tenant = await made.tenant('pooled')
       const there = await moving(tenant, requestTo(to, tenant))
       const neighbour = to === 'pooled' ? await neighbourIn(there.placement) : undefined
-      await made.placements.for(to).setGate(there, 'open')
+      await gateIs(there, 'open')
       await fill(there)
-      await made.placements.for(to).setGate(there, 'suspended')
-      await places.provisionTarget(tenant, there.placement, { fence: 100 })
+      await gateIs(there, 'suspended')
+      await places.provisionTarget(tenant, there.placement, { fence })
       const facts = await made.placements.for(to).describe(there)
       assert.equal(facts.gate, 'moved')
       assert.ok(facts.tables.every(({ rows }) => rows === 0))
@@ -343,7 +353,7 @@ describe('the places of a move', () => {
       )
       await places.unreserve(tenant, row!.id)
       assert.deepEqual((await made.placements.for(isolation).describe(there)).gate, 'moved')
-      await places.releasePlace(tenant, there.placement, { behindFence: 100 })
+      await places.releasePlace(tenant, there.placement, { behindFence: fence })
       assert.deepEqual(await made.placements.for(isolation).remains(there), [])
       await end(row!.id)
     }
@@ -357,7 +367,7 @@ describe('the places of a move', () => {
     const target = await places.reserve(tenant, { moveId, isolation: 'schema' })
     await begin(tenant, target, moveId)
     const before = await stock.count({ isolation: 'schema', region: 'default' })
-    await places.releasePlace(tenant, target, { behindFence: 100 })
+    await places.releasePlace(tenant, target, { behindFence: fence })
     assert.equal(await stock.count({ isolation: 'schema', region: 'default' }), before + 1)
     const next = await made.tenant('schema')
     assert.deepEqual(await made.placements.for('schema').verify(next), [])
@@ -406,7 +416,7 @@ describe('the places of a move', () => {
     const tenant = await made.tenant('database')
     const moveId = randomUUID()
     const target = await newer.reserve(tenant, { moveId, isolation: 'schema' })
-    await assert.rejects(newer.provisionTarget(tenant, target, { fence: 100 }), (error: Error) => {
+    await assert.rejects(newer.provisionTarget(tenant, target, { fence }), (error: Error) => {
       assert.ok(error instanceof MoveRefusedError)
       assert.match(error.message, /0002.*0003.*partywall migrate up/s)
       return true
@@ -471,7 +481,7 @@ describe('the places of a move', () => {
     const tenant = await made.tenant('pooled')
     const there = await moving(tenant, { moveId: randomUUID(), isolation: 'pooled', database: placement.database })
     await arriveAt(tenant, there.placement)
-    await open(made, there)
+    await gateIs(there, 'open')
     await fill(there, 3)
     return there
   }

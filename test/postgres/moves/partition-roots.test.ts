@@ -402,7 +402,7 @@ describe('roots for moves', () => {
     await made.placements.schemaDatabases.create({ server: 'main', name: other })
     const moveId = randomUUID()
     const target = await places.reserve(tenant, { moveId, isolation: 'schema', database: other })
-    await places.provisionTarget(tenant, target)
+    await places.provisionTarget(tenant, target, { fence: 1 })
     const second = { ...tenant, placement: target }
     for (const place of [tenant, neighbour, second]) await places.join(place, place.placement)
     const name = `test_${randomBytes(6).toString('hex')}`
