@@ -107,6 +107,26 @@ describe('the places of a move', () => {
     })
   }
 
+  test('a tenant who is suspended keeps its rows: its gate does not say that it is served, the catalog does', async () => {
+    for (const isolation of isolations) {
+      const tenant = await made.tenant(isolation)
+      await fill(tenant)
+      await made.placements.for(isolation).setGate(tenant, 'suspended')
+      await assert.rejects(places.releasePlace(tenant, tenant.placement, { behindFence: fence }), MoveStateError)
+      await assert.rejects(places.provisionTarget(tenant, tenant.placement, { fence }), MoveStateError)
+      await made.placements.for(isolation).setGate(tenant, 'open')
+      assert.equal(await notesOf(tenant), 7)
+    }
+  })
+
+  test('what is kept for a move is not taken for the tenant’s own when it is placed', async () => {
+    for (const isolation of ['schema', 'database'] as const) {
+      const tenant = await made.tenant('pooled')
+      const target = await places.reserve(tenant, { moveId: randomUUID(), isolation })
+      assert.notDeepEqual(await made.placements.for(isolation).place(tenant), target)
+    }
+  })
+
   test('a tenant arrives at no place but one that was made for its own open move', async () => {
     const [tenant, stranger] = [await made.tenant('pooled'), await made.tenant('database')]
     const request = { moveId: randomUUID(), isolation: 'database' as const }
