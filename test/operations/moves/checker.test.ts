@@ -9,9 +9,13 @@ test('moves with kills lose nothing, double nothing, show nothing stale and leav
   const seed = 20_260_801
   const report = await campaign({
     seed,
-    moves: 4,
+    moves: 3,
     faultsPart: 0.5,
-    faults: ['mover', 'target', 'application', 'stalled replication'],
+    faults: ['mover', 'mover', 'target', 'application', 'stalled replication'],
+    plans: [
+      ['start', 'switch', 'complete'],
+      ['start', 'switch', 'reverse', 'cancel'],
+    ],
     applications: 2,
     ballast: 2_000,
     tell: (line) => context.diagnostic(line),

@@ -14,10 +14,9 @@ export interface ApplicationTask {
   readonly secrets: string
   readonly history: string
   readonly name: string
-  readonly tenants: readonly string[]
+  /** How many write each of them at a time. */
+  readonly tenants: readonly { readonly slug: string; readonly writers: number }[]
   readonly seed: number
-  /** Of each tenant, at a time. */
-  readonly writers: number
   /** Between two operations of a writer, on average. */
   readonly pauseMs: number
 }
@@ -38,8 +37,8 @@ process.on('message', () => {
 })
 // Whoever started it has died.
 process.on('disconnect', () => process.exit())
-const loops = task.tenants.flatMap((tenant) =>
-  Array.from({ length: task.writers }, (_, id) => work(tenant, `${task.name}.${tenant}.${id}`)),
+const loops = task.tenants.flatMap(({ slug, writers }) =>
+  Array.from({ length: writers }, (_, id) => work(slug, `${task.name}.${slug}.${id}`)),
 )
 process.send?.('ready')
 await Promise.all(loops)

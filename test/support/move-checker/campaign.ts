@@ -19,6 +19,8 @@ export interface CampaignOptions {
   /** Of a move's verbs: in how many something is killed. */
   readonly faultsPart: number
   readonly faults: readonly Fault[]
+  /** What becomes of a move: chosen by chance among these. Default: all there is. */
+  readonly plans?: readonly (readonly Verb[])[] | undefined
   readonly applications: number
   /** Rows of the tenant that nobody writes again. */
   readonly ballast: number
@@ -45,6 +47,8 @@ export interface Report {
   /** How often each was killed, or stalled. */
   readonly faults: Readonly<Record<string, number>>
   readonly operations: Readonly<Record<string, number>>
+  /** What operations of the tenant failed with, and how often. */
+  readonly errors: Readonly<Record<string, number>>
   /** Longest time without an acknowledged write of the tenant, in milliseconds, over all that happened. */
   readonly gapMs: number
   /** How long writes paused, as movers saw it, for each switch. */
@@ -65,8 +69,8 @@ export async function campaign(options: CampaignOptions): Promise<Report> {
   }
 }
 
-type Verb = Ask['verb']
-const plans: readonly (readonly Verb[])[] = [
+export type Verb = Ask['verb']
+const allPlans: readonly (readonly Verb[])[] = [
   ['start', 'switch', 'complete'],
   ['start', 'verify', 'switch', 'complete'],
   ['start', 'switch', 'reverse', 'switch', 'complete'],
@@ -110,7 +114,8 @@ class Campaign {
     }
     await this.#rest()
     const after = await this.#checksums([await ground.find('nomad'), ...still])
-    for (const [at, sum] of before.entries()) if (after[at] !== sum) this.#wrong.push(`rows that nobody writes were ${sum}, and are ${after[at]}`)
+    for (const [at, sum] of before.entries())
+      if (after[at] !== sum) this.#wrong.push(`rows that nobody writes were ${sum}, and are ${after[at]}`)
     return await this.#report(seed, moves)
   }
 
@@ -122,6 +127,13 @@ class Campaign {
       for (const { outcome } of mine) counted[`${slug} ${outcome}`] = (counted[`${slug} ${outcome}`] ?? 0) + 1
       const tenant = await this.#ground.find(slug)
       this.#wrong.push(...contradictions(mine, await this.#ground.truth(tenant)).map((line) => `${slug}: ${line}`))
+    }
+    const errors: Record<string, number> = {}
+    for (const { tenant, outcome, error } of operations) {
+      if (tenant === 'nomad' && error !== undefined) {
+        const told = `${outcome}: ${error.replaceAll(/[0-9a-f-]{36}|\d+/g, '…').slice(0, 120)}`
+        errors[told] = (errors[told] ?? 0) + 1
+      }
     }
     const nomad = await this.#ground.find('nomad')
     const left = await this.#ground.leftovers(nomad)
@@ -137,6 +149,7 @@ class Campaign {
       switches: this.#switches,
       faults: this.#faults,
       operations: counted,
+      errors,
       gapMs: Math.round(gapMs),
       pausesMs: this.#pauses.map(Math.round),
       wrong: this.#wrong,
@@ -151,7 +164,7 @@ class Campaign {
     const told: string[] = [`${from} → ${to}`]
     let last = await this.#ground.lastMove(tenant.id)
     const known = last?.id
-    for (const verb of this.#random.pick(plans)) {
+    for (const verb of this.#random.pick(this.#o.plans ?? allPlans)) {
       const fault = this.#random.chance(this.#o.faultsPart) ? this.#random.pick(this.#o.faults) : undefined
       if (fault !== undefined) this.#mishap(this.#harm(fault, tenant))
       const isReached = reached(verb, known)
@@ -264,7 +277,8 @@ class Campaign {
   }
 
   #heard(told: Told): void {
-    if (told.kind === 'event' && told.event['kind'] === 'pause' && told.event['isSwitch'] === true) this.#pauses.push(Number(told.event['pauseMs']))
+    if (told.kind === 'event' && told.event['kind'] === 'pause' && told.event['isSwitch'] === true)
+      this.#pauses.push(Number(told.event['pauseMs']))
     if (told.kind === 'answer' && told.error !== undefined) this.#o.tell?.(`  ${told.ask.verb}: ${told.error}`)
   }
 
@@ -276,8 +290,11 @@ class Campaign {
       const history = join(this.#ground.directory, `history-${name}`)
       this.#histories.push(history)
       const { secrets, urls } = this.#ground
-      const tenants = ['nomad', 'nomad', 'busy']
-      return { urls, secrets, history, name, tenants, seed: this.#o.seed + 1_000 * id + generation, writers: 2, pauseMs: 15 } satisfies ApplicationTask
+      const tenants = [
+        { slug: 'nomad', writers: 4 },
+        { slug: 'busy', writers: 2 },
+      ]
+      return { urls, secrets, history, name, tenants, seed: this.#o.seed + 1_000 * id + generation, pauseMs: 15 } satisfies ApplicationTask
     })
   }
 

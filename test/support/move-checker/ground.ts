@@ -92,7 +92,9 @@ export class Ground {
     await tenancy.run(slug, async () => {
       const pool = tenancy.pool()
       await pool.query(`insert into counters (name) values ('all'), ('families')`)
-      await pool.query(`insert into ballast (id, content) select g, repeat(md5(g::text), 8) from generate_series(1, $1::int) as g`, [ballast])
+      await pool.query(`insert into ballast (id, content) select g, repeat(md5(g::text), 8) from generate_series(1, $1::int) as g`, [
+        ballast,
+      ])
     })
     await tenancy.close()
     return await this.find(slug)
@@ -128,7 +130,9 @@ export class Ground {
 
   async truth({ id, placement }: Tenant): Promise<Truth> {
     const rows = async <Row extends object>(columns: string, table: string, rest = ''): Promise<readonly Row[]> =>
-      await this.alice<Row>(placement, `select ${columns} from ${quoted(placement.schema)}.${table} as t where t.tenant_id = $1 ${rest}`, [id])
+      await this.alice<Row>(placement, `select ${columns} from ${quoted(placement.schema)}.${table} as t where t.tenant_id = $1 ${rest}`, [
+        id,
+      ])
     const entries = await rows<{ key: string; n: number }>(
       `t.writer || ':' || t.seq as key, count(*)::int as n`,
       'entries',

@@ -106,6 +106,7 @@ function* nothingStale(operations: readonly Operation[]): Generator<string> {
   for (const read of reads) {
     const before = increments.findLastIndex((endedAt) => endedAt < read.begunAt) + 1
     const value = read.seen!['counter all'] ?? 0
-    if (value < before) yield `the read ${read.id} saw ${value} in the counter, and ${before} increments had been acknowledged before it began`
+    if (value < before)
+      yield `the read ${read.id} saw ${value} in the counter, and ${before} increments had been acknowledged before it began`
   }
 }
