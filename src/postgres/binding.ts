@@ -132,10 +132,17 @@ export class Binding {
   }
 }
 
-/** The message that binds a capability, kept with it: one tenant's is the same at every call. */
-function boundMessage(capability: Capability, name: string, values: readonly string[]): Buffer {
+/**
+ * The message that binds a capability, kept with it: one tenant's is the same at every call, until the tenant was moved away and comes
+ * back to this database with another schema.
+ */
+function boundMessage(capability: Capability, name: string, values: readonly [handle: string, path?: string]): Buffer {
   if (name === '') return bindAndExecute('', values)
-  capability.bindMessage ??= bindAndExecute(name, values)
+  const [, path] = values
+  if (capability.bindMessage === undefined || capability.bindPath !== path) {
+    capability.bindMessage = bindAndExecute(name, values)
+    capability.bindPath = path
+  }
   return capability.bindMessage
 }
 
