@@ -40,6 +40,8 @@ export interface Capability {
   readonly expiresAt: number
   /** The messages that bind it, kept ready by the lease. */
   bindMessage: Buffer | undefined
+  /** The search path in them, where there is one. */
+  bindPath: string | undefined
 }
 
 /** How a tenant's gate stands. */
@@ -275,6 +277,7 @@ export class Capabilities {
         usableUntil: asked + left - ttlMs * keepBack,
         expiresAt: asked + left,
         bindMessage: undefined,
+        bindPath: undefined,
       }
     }
     const details = { tenantId, state: row?.state }

@@ -77,6 +77,27 @@ describe('moves on the command line', () => {
     assert.deepEqual(await cli.rows('move', 'list'), [])
   })
 
+  test('what stands in the way is told with where it is and the SQL that mends it, by the dry run and by the start', async () => {
+    const words = ['move', 'start', 'acme', '--to', 'schema', '--reason', 'x'] as const
+    await cli.catalog.superuser.query(`create function app.nothing() returns trigger language plpgsql set search_path = '' as 'begin return new; end';
+      create trigger nosy after insert on app.notes for each row execute function app.nothing(); alter table app.notes enable always trigger nosy`)
+    const dry = await cli.run(...words, '--dry-run')
+    const started = await cli.run(...words)
+    const lines = (await cli.run(...words, '--json')).out.map((line) => JSON.parse(line))
+    await cli.catalog.superuser.query('drop trigger nosy on app.notes; drop function app.nothing()')
+    assert.deepEqual([dry.code, started.code, started.out], [1, 1, []])
+    assert.match(
+      dry.out.join('\n'),
+      /^It would be refused\.\nrefuse always-triggers: .* at the source \(main, .*, as the owner\)\n {2}.*\n {4}alter table .*;$/m,
+    )
+    assert.match(started.err, /always-triggers: .*\n {4}alter table/)
+    assert.deepEqual(
+      lines.map(({ kind, rule }) => [kind, rule]),
+      [['finding', 'always-triggers']],
+    )
+    assert.deepEqual(await cli.rows('move', 'list'), [])
+  })
+
   test('there and back: each verb waits for what comes of it, and says what can be done next', async () => {
     const started = await cli.rows<Line & Told>(
       'move',

@@ -8,6 +8,7 @@ import { isOver, type Move } from '../../core/move.ts'
 import type { Isolation, Placement } from '../../core/placement.ts'
 import type { Tenant } from '../../core/tenant.ts'
 import type { Fleet } from '../../fleet.ts'
+import type { MoveEvent } from '../../operations/moves/move-event.ts'
 import type { DevFile } from '../dev-file.ts'
 import { pauseText, placeText } from '../move-words.ts'
 import type { Application } from './application.ts'
@@ -48,13 +49,15 @@ export async function demonstrateMove(options: MoveDemoOptions): Promise<MoveDem
   const writer = new DemoWriter(options)
   const writing = writer.run()
   const stay = async (): Promise<void> => await wait(stayMs, undefined, { signal }).catch(() => {})
+  const away = { to }
+  const back = { to: home.isolation, ...(home.isolation === 'pooled' && { database: home.database }) }
   const pausesMs: number[] = []
   try {
     await stay()
-    pausesMs.push(...(await there(options, { to })))
+    pausesMs.push(...(await carried(options, away, stay)))
     await stay()
     say(`${tenant.slug} goes home.`)
-    pausesMs.push(...(await there(options, { to: home.isolation, ...(home.isolation === 'server' ? {} : { database: home.database }) })))
+    pausesMs.push(...(await carried(options, back, stay)))
     await stay()
   } finally {
     writer.stop()
@@ -64,9 +67,10 @@ export async function demonstrateMove(options: MoveDemoOptions): Promise<MoveDem
 }
 
 /** Copied, compared, switched, and what was left behind removed. @returns the pauses of its writes. */
-async function there(
+async function carried(
   { fleet: { moves }, tenant: { id, slug }, actor, say }: MoveDemoOptions,
   destination: { readonly to: Isolation; readonly database?: string | undefined },
+  stay: () => Promise<void>,
 ): Promise<readonly number[]> {
   const pauses: number[] = []
   const step = async (command: string, fn: () => Promise<Move>): Promise<void> => {
@@ -77,7 +81,7 @@ async function there(
   const options = {
     actor,
     reason: demoReason,
-    onProgress: (event: Parameters<NonNullable<Parameters<typeof moves.start>[2]>['onProgress'] & object>[0]) => {
+    onProgress: (event: MoveEvent) => {
       if (event.kind !== 'pause') return
       pauses.push(event.pauseMs)
       say(`  its writes paused for ${pauseText(event.pauseMs)}${event.isSwitch ? ': the switch' : ', to compare both places'}`)
@@ -85,7 +89,9 @@ async function there(
   }
   await step(`start ${slug} --to ${destination.to}`, () => moves.start(id, destination, options))
   await step(`verify ${slug}`, () => moves.verify(id, options))
+  await stay()
   await step(`switch ${slug}`, () => moves.switch(id, options))
+  await stay()
   await step(`complete ${slug}`, () => moves.complete(id, options))
   return pauses
 }
@@ -154,7 +160,7 @@ class DemoWriter {
     const placement: Placement | undefined = (await fleet.catalog.find({ kind: 'id', id: tenant.id }))?.placement
     const where = placement === undefined ? 'nowhere' : placeText(placement)
     say(
-      `${at}  ${answer.ok ? `wrote #${number}` : `REFUSED #${number} (${answer.status})`} in ${pauseText(tookMs)}, ${tenant.slug} is ${where}`,
+      `${at}  ${answer.ok ? `wrote #${number}` : `REFUSED #${number} (${answer.status})`} in ${pauseText(tookMs)}, ${tenant.slug}: ${where}`,
     )
   }
 

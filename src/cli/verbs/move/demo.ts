@@ -51,7 +51,7 @@ export const demo = verb({
         probe: application.probe,
         actor: actorAtTerminal(),
         everyMs: 1_000,
-        stayMs: 4_000,
+        stayMs: 3_000,
         signal,
         say: (line) => output.lines([line], { line }),
       })
