@@ -64,6 +64,7 @@ describe('the tidy test can fail:', () => {
     ['an operation that speaks SQL', 'src/operations/x.ts', "import { a } from '../postgres/a.ts'"],
     ['an operation that knows the driver', 'src/operations/x.ts', "import pg from 'pg'"],
     ['an operation that needs the whole', 'src/operations/x.ts', "import { createTenancy } from '../tenancy.ts'"],
+    ['a file format that speaks SQL', 'src/portability/x.ts', "import { a } from '../postgres/a.ts'"],
     ['middleware that speaks SQL', 'src/middleware/x.ts', "import { a } from '../postgres/a.ts'"],
     ['middleware that knows another one', 'src/middleware/hono.ts', "import { a } from './fastify.ts'"],
     ['a resource that knows another one', 'src/resources/cache/x.ts', "import { a } from '../files/a.ts'"],

@@ -65,7 +65,7 @@ export async function tenantsWhere({ fleet }: FleetPlane, { server, ...filter }:
 }
 
 export function tenantSizes({ fleet }: FleetPlane): TenantSizes {
-  return new PostgresTenantSizes({ reader: fleet.reader, connections: fleet.connections })
+  return new PostgresTenantSizes({ connections: fleet.connections })
 }
 
 /** As a plan knows them. */

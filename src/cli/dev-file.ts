@@ -34,6 +34,10 @@ export interface DevFile {
   readonly migrations?: string | undefined
   /** Directory of the configuration that the application goes by, if it has one. */
   readonly config?: string | undefined
+  /** The application's module. */
+  readonly app?: string | undefined
+  /** Directory of the servers of tenants' own. */
+  readonly servers?: string | undefined
   /** The process that serves. */
   readonly pid: number
 }

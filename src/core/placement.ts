@@ -23,6 +23,11 @@ export interface Placement {
   readonly schema: string
 }
 
+/** Are the same tables meant? */
+export function isSamePlace(a: Placement, b: Placement): boolean {
+  return a.database === b.database && a.server === b.server && a.schema === b.schema
+}
+
 /** Schema of the application's tables wherever a tenant has none of its own. */
 export const sharedSchema = 'app'
 

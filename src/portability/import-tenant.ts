@@ -6,10 +6,10 @@
 //   atomic      one transaction around all of it; a refused row undoes it, unless refused rows are to be left out
 //   resumable   a transaction for each batch, with how far the import is: whatever kills it, it goes on there
 
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { v7 } from 'uuid'
 import { AbortedError, ConfigurationError, InvalidInputError } from '../errors.ts'
+import { makeExportDirectory } from './export-file.ts'
 import { verifyFiles } from './import-files.ts'
 import { type PlannedTable, planImport } from './import-plan.ts'
 import { columnProblem } from './import-row.ts'
@@ -72,7 +72,7 @@ const refusedFile = 'refused.jsonl'
 const batchRowsDefault = 1_000
 
 /**
- * @throws {ConfigurationError} for options that contradict each other.
+ * @throws {ConfigurationError} for options that contradict each other, or when the report cannot be written.
  * @throws {InvalidInputError} when the files are not as their manifest says, or do not fit the tenant's tables. Nothing was written.
  * @throws {AbortedError} when the signal fires: what was committed stays, and a resumable import goes on when it is called again.
  */
@@ -84,7 +84,7 @@ export async function importTenant(tenant: string, target: ImportTarget, options
   const tables = await target.tables()
   const plan = planImport(tables, read.manifest.tables)
   await assertColumns(plan, read, options)
-  await mkdir(reportTo, { recursive: true, mode: 0o700 })
+  await makeExportDirectory(reportTo)
   const terms = { tenant, manifestSha256: read.sha256, mode, mapIds, isAtomic: !resumable }
   // What is undone anyway leaves no word that it was begun.
   const { importId, saved } = dryRun ? { importId: v7(), saved: undefined } : await beginImport(reportTo, terms, target)

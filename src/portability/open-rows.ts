@@ -2,6 +2,7 @@
 
 import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
+import { InvalidInputError } from '../errors.ts'
 import { unguarded } from './csv-encoder.ts'
 import { csvRows } from './csv-rows.ts'
 import { type FileRow, lineBytesMaxDefault } from './file-row.ts'
@@ -42,6 +43,9 @@ async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   file.on('error', (error) => plain.destroy(error))
   try {
     yield* file.pipe(plain)
+  } catch (error) {
+    if (!String((error as { readonly code?: unknown }).code).startsWith('Z_')) throw error
+    throw new InvalidInputError(`${path} cannot be unpacked: ${(error as Error).message}.`, { cause: error })
   } finally {
     file.destroy()
   }

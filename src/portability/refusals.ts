@@ -3,6 +3,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
+import { onDisk } from './export-file.ts'
 
 export interface Refusal {
   readonly table: string
@@ -31,9 +32,9 @@ export class RefusalFile {
     this.#bytes = bytes
   }
 
-  /** What is in it stays until whoever has claimed the import cuts it. */
+  /** What is in it stays until whoever has claimed the import cuts it. @throws {ConfigurationError} when it cannot be written. */
   static async open(path: string): Promise<RefusalFile> {
-    const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+    const handle = await onDisk(path, async () => await open(path, constants.O_RDWR | constants.O_CREAT, 0o600))
     return new RefusalFile(handle, (await handle.stat()).size)
   }
 

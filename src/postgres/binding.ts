@@ -132,10 +132,18 @@ export class Binding {
   }
 }
 
-/** The message that binds a capability, kept with it: one tenant's is the same at every call. */
+/**
+ * The message that binds a capability, kept with it: one tenant's is the same at every call, until the tenant was moved away and comes
+ * back to this database with another schema.
+ */
 function boundMessage(capability: Capability, name: string, values: readonly string[]): Buffer {
   if (name === '') return bindAndExecute('', values)
-  capability.bindMessage ??= bindAndExecute(name, values)
+  // The handle is what the capability is known by; what may change is the path behind it.
+  const path = values[1]
+  if (capability.bindMessage === undefined || capability.bindPath !== path) {
+    capability.bindMessage = bindAndExecute(name, values)
+    capability.bindPath = path
+  }
   return capability.bindMessage
 }
 

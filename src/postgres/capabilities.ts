@@ -40,6 +40,8 @@ export interface Capability {
   readonly expiresAt: number
   /** The messages that bind it, kept ready by the lease. */
   bindMessage: Buffer | undefined
+  /** The search path in them, where there is one. */
+  bindPath: string | undefined
 }
 
 /** How a tenant's gate stands. */
@@ -242,17 +244,25 @@ export class Capabilities {
   }
 
   #issueRows(tenantIds: readonly TenantId[], ttlMs: number): Promise<readonly IssuedRow[]> {
-    if (this.#isOwn) {
-      return this.#control.query<IssuedRow>(
-        `select tenant_id, capability, state, reason, extract(epoch from expires_in) * 1000 as ttl_ms
-           from partywall.issue_own($1 * interval '1 millisecond', $2)`,
-        [ttlMs, this.#issuedTo],
-      )
-    }
+    if (this.#isOwn) return this.#issueOwnRows(ttlMs)
     return this.#control.query<IssuedRow>(
       `select tenant_id, capability, state, reason from partywall.issue($1::uuid[], $2 * interval '1 millisecond', $3)`,
       [tenantIds, ttlMs, this.#issuedTo],
     )
+  }
+
+  async #issueOwnRows(ttlMs: number): Promise<readonly IssuedRow[]> {
+    try {
+      return await this.#control.query<IssuedRow>(
+        `select tenant_id, capability, state, reason, extract(epoch from expires_in) * 1000 as ttl_ms
+           from partywall.issue_own($1 * interval '1 millisecond', $2)`,
+        [ttlMs, this.#issuedTo],
+      )
+    } catch (error) {
+      // This login is no tenant's own any more: its tenant has no gate here.
+      if ((error as { readonly code?: unknown }).code === '42501') return []
+      throw error
+    }
   }
 
   /** Life is counted from before the question, so that we never believe in a capability longer than the database does. */
@@ -267,6 +277,7 @@ export class Capabilities {
         usableUntil: asked + left - ttlMs * keepBack,
         expiresAt: asked + left,
         bindMessage: undefined,
+        bindPath: undefined,
       }
     }
     const details = { tenantId, state: row?.state }

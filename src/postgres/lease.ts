@@ -75,7 +75,7 @@ export class Leases {
   readonly statementTimeoutMs: number
   readonly #weight: (context: TenantContext) => number
   readonly #admissionDeadlineMs: number | undefined
-  readonly #moveWait: MoveWait
+  readonly moveWait: MoveWait
   readonly #onRefused: (tenantId: TenantId) => void
   readonly binding: Binding
   readonly watchdog: Watchdog
@@ -85,7 +85,7 @@ export class Leases {
     this.clock = options.clock
     this.statementTimeoutMs = options.statementTimeoutMs ?? 30_000
     this.#weight = options.weight ?? (() => 1)
-    this.#moveWait = options.moveWait
+    this.moveWait = options.moveWait
     this.#admissionDeadlineMs = options.admissionDeadlineMs
     this.#onRefused = options.onRefused ?? (() => {})
     this.binding = new Binding({ isReadOnly: options.isReadOnly ?? false, statementTimeoutMs: this.statementTimeoutMs })
@@ -107,7 +107,7 @@ export class Leases {
       )
     }
     const values = toWireValues(statement.values ?? [])
-    let { tenant } = context
+    let tenant = this.moveWait.newest(context.tenant)
     let tries: Tries | undefined
     for (;;) {
       let database: TenantDatabase | undefined
@@ -148,7 +148,7 @@ export class Leases {
   /** What decides, after a failure, whether to try again. */
   tries(tenantId: TenantId, { signal, timeoutMs }: Pick<QueryOptions, 'signal' | 'timeoutMs'>): Tries {
     const onFailure = (error: unknown): void => this.noteRefusal(error, tenantId)
-    return new Tries({ databases: this.databases, moveWait: this.#moveWait, onFailure, signal, timeoutMs })
+    return new Tries({ databases: this.databases, moveWait: this.moveWait, onFailure, signal, timeoutMs })
   }
 
   /** Tells the cache when the database knows better. */

@@ -10,12 +10,13 @@
 // A fence whose mover is dead is given up by whoever waits for it: the catalog first, so that nothing can be committed behind it,
 // and then the gate.
 
+import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
-import type { Placement } from '../core/placement.ts'
+import { isSamePlace } from '../core/placement.ts'
 import type { Tenant, TenantId } from '../core/tenant.ts'
 import { runOutside } from '../core/tenant-context.ts'
 import { ClosedError, ConfigurationError, OverloadedError, TenantBusyError } from '../errors.ts'
-import type { Gate } from './capabilities.ts'
+import { follow, type LetIn, type WaitOptions, Watch } from './move-watch.ts'
 import type { TenantDatabase, TenantDatabases } from './tenant-database.ts'
 import { aborted } from './watchdog.ts'
 
@@ -30,24 +31,8 @@ export interface MoveWaitOptions {
   readonly waitingMax?: number | undefined
 }
 
-/** Where to try again. */
-export interface LetIn {
-  readonly tenant: Tenant
-  /** How the gate stood. Whoever is refused even so waits until it stands otherwise. */
-  readonly seen: string | undefined
-}
-
-export interface WaitOptions {
-  /** Monotonic time at which it is given up. */
-  readonly until: number
-  readonly seen: string | undefined
-  readonly signal: AbortSignal | undefined
-}
-
-/** Pauses between two looks, in milliseconds; the last is repeated. A switch takes some tens of them. */
-const pausesMs = [2, 4, 8, 16, 25]
-/** Whoever was refused at an open gate looks for a change so long, and then tries whether it is let in all the same. */
-const stuckMs = 250
+/** Tenants whose new place is remembered. For others each statement of an old context is refused first. */
+const arrivedMax = 1_000
 
 /** One for all leases of a process. */
 export class MoveWait {
@@ -57,6 +42,8 @@ export class MoveWait {
   readonly #tenantWaitingMax: number
   readonly #waitingMax: number
   readonly #watches = new Map<string, Watch>()
+  /** Tenants that were found elsewhere than somebody believed: a context may be older than the move, and live on for hours. */
+  readonly #arrived = new LRUCache<TenantId, Tenant>({ max: arrivedMax })
   readonly #locating = new Map<TenantId, Promise<Tenant | undefined>>()
   #waiting = 0
   #isClosed = false
@@ -84,11 +71,18 @@ export class MoveWait {
     return this.#watches.size
   }
 
+  /** The tenant as it was found last, where that is newer. Nobody is asked. */
+  newest(tenant: Tenant): Tenant {
+    if (this.#arrived.size === 0) return tenant
+    const arrived = this.#arrived.get(tenant.id)
+    return arrived !== undefined && arrived.epoch > tenant.epoch ? arrived : tenant
+  }
+
   /** The tenant as the catalog has it now: asked once for all who ask at the same time. */
   async locate(tenant: Tenant): Promise<Tenant | undefined> {
     const running = this.#locating.get(tenant.id)
     if (running !== undefined) return await running
-    const locating = runOutside(() => this.#databases.locate(tenant)).finally(() => this.#locating.delete(tenant.id))
+    const locating = runOutside(() => this.#find(tenant)).finally(() => this.#locating.delete(tenant.id))
     this.#locating.set(tenant.id, locating)
     return await locating
   }
@@ -119,6 +113,12 @@ export class MoveWait {
   close(): void {
     this.#isClosed = true
     for (const watch of this.#watches.values()) watch.refuse(() => new ClosedError('The tenancy was closed meanwhile.'))
+  }
+
+  async #find(tenant: Tenant): Promise<Tenant | undefined> {
+    const now = await this.#databases.locate(tenant)
+    if (now !== undefined && !isSamePlace(now.placement, tenant.placement)) this.#arrived.set(now.id, now)
+    return now
   }
 
   #assertRoom({ id }: Tenant): void {
@@ -186,100 +186,6 @@ export class MoveWait {
   }
 }
 
-/** Is it the same place of rows? */
-export function isSamePlace(a: Placement, b: Placement): boolean {
-  return a.database === b.database && a.server === b.server && a.schema === b.schema
-}
-
 function keyOf({ id, placement }: Tenant): string {
   return `${id} ${placement.database} ${placement.server}`
-}
-
-interface Waiter {
-  readonly since: number
-  readonly seen: string | undefined
-  readonly resolve: (found: LetIn | undefined) => void
-  readonly reject: (error: unknown) => void
-}
-
-/** Those who wait for one tenant at one place. */
-class Watch {
-  readonly tenant: Tenant
-  readonly #clock: Clock
-  readonly #waiters = new Set<Waiter>()
-  /** Called in the turn in which the last one leaves: nobody joins a watch that is over. */
-  readonly #onEmpty: () => void
-  #triedAt: number
-
-  constructor(tenant: Tenant, clock: Clock, onEmpty: () => void) {
-    this.#onEmpty = onEmpty
-    this.tenant = tenant
-    this.#clock = clock
-    this.#triedAt = clock.monotonic()
-  }
-
-  get size(): number {
-    return this.#waiters.size
-  }
-
-  async join(tenant: Tenant, { seen, signal }: WaitOptions, leftMs: number): Promise<LetIn | undefined> {
-    const { promise, resolve, reject } = Promise.withResolvers<LetIn | undefined>()
-    const waiter: Waiter = { since: this.#clock.monotonic(), seen, resolve, reject }
-    const abort = (): void => reject(aborted(signal))
-    const timer = setTimeout(() => resolve(undefined), leftMs)
-    signal?.addEventListener('abort', abort, { once: true })
-    this.#waiters.add(waiter)
-    try {
-      const found = await promise
-      // At the same place the caller's own is as good, and says which that is.
-      return found === undefined || isSamePlace(found.tenant.placement, tenant.placement) ? found && { ...found, tenant } : found
-    } finally {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
-      this.#waiters.delete(waiter)
-      if (this.#waiters.size === 0) this.#onEmpty()
-    }
-  }
-
-  resolve(found: LetIn | undefined): void {
-    for (const { resolve } of this.#waiters) resolve(found)
-  }
-
-  refuse(error: () => Error): void {
-    for (const { reject } of this.#waiters) reject(error())
-  }
-
-  /**
-   * Lets in who has not seen the gate so before; and now and then the others as well.
-   *
-   * @returns whether some were refused although the gate stood as it stands, for so long that something may be wrong.
-   */
-  letIn(gate: Gate): boolean {
-    const seen = `${gate.state} ${gate.fence}`
-    const now = this.#clock.monotonic()
-    const isStuck = now - this.#triedAt >= stuckMs
-    let wasRefused = false
-    for (const waiter of this.#waiters) {
-      const isNews = waiter.seen !== seen
-      if (isNews || (isStuck && now - waiter.since >= stuckMs)) waiter.resolve({ tenant: this.tenant, seen })
-      if (!isNews && isStuck) wasRefused = true
-    }
-    if (isStuck) this.#triedAt = now
-    return wasRefused
-  }
-}
-
-/** Asks again and again, for as long as somebody waits. What cannot be asked now may be a moment later; the waiters have a bound. */
-async function follow(watch: Watch, ask: () => Promise<void>): Promise<void> {
-  // Not before the first waiter is there.
-  await undefined
-  for (let look = 0; watch.size > 0; look += 1) {
-    await ask().catch(() => {})
-    // Those who were let in leave in the same turn.
-    if (watch.size > 0) await pause(pausesMs[Math.min(look, pausesMs.length - 1)]!)
-  }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -27,7 +27,7 @@ export class TransactionLease {
   readonly #context: TenantContext
   readonly #timeoutMs: number
   readonly #signal: AbortSignal | undefined
-  /** Usually the context's; read anew when it was found to have moved. */
+  /** Usually the context's; another when it was found to have moved. */
   #tenant: Tenant
   #database: Promise<TenantDatabase> | undefined
   #found: TenantDatabase | undefined
@@ -41,7 +41,7 @@ export class TransactionLease {
     this.#context = context
     this.#timeoutMs = timeoutMs
     this.#signal = signal
-    this.#tenant = context.tenant
+    this.#tenant = leases.moveWait.newest(context.tenant)
   }
 
   get tenant(): Tenant {

@@ -1,9 +1,10 @@
 // Trying a statement again, after a failure before which nothing has happened.
 
+import { isSamePlace } from '../core/placement.ts'
 import type { Tenant } from '../core/tenant.ts'
 import { CapabilityRefusedError, DatabaseUnavailableError, TenantMovingError, TenantNotFoundError } from '../errors.ts'
 import { isStalePlan } from './connection.ts'
-import { isSamePlace, type MoveWait } from './move-wait.ts'
+import type { MoveWait } from './move-wait.ts'
 import type { TenantDatabase, TenantDatabases } from './tenant-database.ts'
 
 export interface TriesOptions {

@@ -33,6 +33,18 @@ test('lines go above what is drawn, and drawing the same again writes nothing', 
   assert.deepEqual([terminal.isTerminal, terminal.columns, terminal.interactive === undefined], [true, 100, false])
 })
 
+test('what is drawn may have several lines, and all of them are taken away before the next', async () => {
+  const { screen, own } = streams(true)
+  const terminal = processTerminal(own, untilStopped)
+  terminal.draw('one\ntwo\nthree')
+  terminal.print('a line')
+  terminal.draw('')
+  await new Promise((resolve) => setImmediate(resolve))
+  const [erase, above] = ['\r\u001B[2K', '\u001B[1A\u001B[2K']
+  const block = 'one\ntwo\nthree'
+  assert.equal(screen.join(''), `${erase}${block}${erase}${above}${above}a line\n${erase}${block}${erase}${above}${above}`)
+})
+
 test('nobody is asked in a pipe or a CI', () => {
   const { own } = streams(true)
   assert.equal(processTerminal({ ...own, env: { CI: '1' } }, untilStopped).interactive, undefined)

@@ -295,6 +295,22 @@ export const mutants: readonly Mutant[] = [
     red: [isolation('residue')],
   },
   {
+    name: 'a replica of the place that a tenant has left is read',
+    edits: [
+      {
+        file: 'src/postgres/replicas.ts',
+        from: 'if (this.#isClosed || now.placement.database !== database) return primary',
+        to: 'if (this.#isClosed) return primary',
+      },
+    ],
+    red: [postgres('replicas-moving')],
+  },
+  {
+    name: 'the first statement of a transaction that succeeded is forgotten for another',
+    edits: [{ file: 'src/postgres/transaction.ts', from: 'const isFirst = sent.hasBegun || !this.#isBegun', to: 'const isFirst = true' }],
+    red: [postgres('lease-moving')],
+  },
+  {
     name: 'a tenant gets the capability that is at hand',
     edits: [
       {

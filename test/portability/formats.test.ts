@@ -1,7 +1,7 @@
 // What is written is read again as it was, whatever it is, in every format.
 
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -234,7 +234,7 @@ const samples: readonly RowTexts[] = [
 
 for (const format of exportFormats) {
   for (const compress of format === 'parquet' ? [false] : [false, true]) {
-    test(`${format}${compress ? ', compressed' : ''}: every kind of value comes back as it was; memory holds pieces, not tables`, async (t) => {
+    test(`${format}${compress ? ', compressed' : ''}: every kind of value comes back as it was`, async (t) => {
       const to = await directory(t)
       const many = Array.from({ length: 15_000 }, () => samples).flat()
       const written = await exportTenant(source(everything, many), { to, format, compress })
@@ -258,6 +258,52 @@ for (const format of exportFormats) {
     })
   }
 }
+
+for (const format of exportFormats) {
+  test(`${format}: memory does not grow with the table`, async (t) => {
+    const to = await directory(t)
+    const table: PortableTable = { name: 'big', key: [], references: [], columns: [column('a', 'text')] }
+    const row: RowTexts = ['x'.repeat(2_000)]
+    const piece = Array.from({ length: 1_000 }, () => row)
+    let peak = 0
+    const held = (): number => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers
+    const before = held()
+    const big = {
+      ...source(table, []),
+      async *rows() {
+        for (let i = 0; i < 160; i++) {
+          peak = Math.max(peak, held() - before)
+          yield piece
+        }
+      },
+    }
+    // 320 MB of rows.
+    assert.equal((await exportTenant(big, { to, format })).rows, 160_000)
+    let rows = 0
+    for await (const some of openRows(join(to, `big.${format}`), table, { format, guardFormulas: false })) {
+      peak = Math.max(peak, held() - before)
+      rows += some.length
+    }
+    assert.equal(rows, 160_000)
+    assert.ok(peak < 220 * 1024 * 1024, `${peak >> 20} MiB`)
+  })
+}
+
+test('a directory that cannot be written is said by name; a packed file that is not whole is no file', async (t) => {
+  const to = await directory(t)
+  const table: PortableTable = { name: 'x', key: [], references: [], columns: [column('a', 'text')] }
+  await exportTenant(source(table, [['a']]), { to, compress: true })
+  await assert.rejects(exportTenant(source(table, []), { to: join(to, 'x.jsonl.gz') }), {
+    code: 'PW_CONFIGURATION',
+    message: /x\.jsonl\.gz cannot be written/,
+  })
+  const packed = await readFile(join(to, 'x.jsonl.gz'))
+  await writeFile(join(to, 'cut.jsonl.gz'), packed.subarray(0, packed.length - 9))
+  await assert.rejects(all(openRows(join(to, 'cut.jsonl.gz'), table, { format: 'jsonl', guardFormulas: false })), {
+    code: 'PW_INVALID_INPUT',
+    message: /cannot be unpacked/,
+  })
+})
 
 test('a value that Parquet does not have is refused by name, and no manifest is left', async (t) => {
   const to = await directory(t)

@@ -19,10 +19,15 @@ async function moving(t: TestContext): Promise<Stage & { readonly mover: HandMov
 const asBob = <T>(tenancy: Tenancy, fn: () => Promise<T>): Promise<T> => tenancy.run('bob', fn)
 const write = (what: string): string => `insert into visits (what) values ('${what}')`
 
-/** Until the one that closes the gate waits for somebody. */
-async function untilClosingWaits(here: Stage): Promise<void> {
+/** Until the one that closes the gate waits for somebody. @returns false when it did not wait. */
+async function isKeptWaiting(here: Stage, closed: Promise<unknown>): Promise<boolean> {
+  let isClosed = false
+  void closed.finally(() => {
+    isClosed = true
+  })
   const waits = `select from pg_stat_activity where datname = current_database() and query like '%close_gate%' and wait_event_type = 'Lock'`
-  while ((await here.aliceIn(here.bob, waits)).length === 0);
+  while (!isClosed) if ((await here.aliceIn(here.bob, waits)).length > 0) return true
+  return false
 }
 
 describe('the gate of a tenant that moves', () => {
@@ -35,7 +40,7 @@ describe('the gate of a tenant that moves', () => {
         await tx.query(write('1'))
         await mover.announce()
         closed = mover.close()
-        await untilClosingWaits(here)
+        assert.ok(await isKeptWaiting(here, closed))
         // It writes already, so it may write on: refused, it would be waited for in vain.
         await tx.query(write('2'))
         // Whoever has not begun is not let in, however many others write.
@@ -137,13 +142,13 @@ describe('the gate of a tenant that moves', () => {
     const expire = () => ask(here.aliceInCatalog('select partywall.expire_fence($1)::text as answer', [bob.id]))
     const reopen = (fence: number) => ask(here.aliceIn(bob, 'select partywall.reopen_gate($1, $2) as answer', [bob.id, fence]))
     assert.deepEqual([await expire(), await reopen(mover.fence)], [null, null])
-    assert.deepEqual([(await mover.row()).state, (await mover.gate()).state], ['fencing', 'fenced'])
+    assert.deepEqual([await mover.state(), (await mover.gate()).state], ['fencing', 'fenced'])
     await here.aliceInCatalog('update partywall.moves set fence_until = clock_timestamp()')
     await here.aliceIn(bob, 'update partywall.gates set fenced_until = clock_timestamp() where tenant_id = $1', [bob.id])
     // Past the deadline here, and the catalog has not been asked: it may have committed.
     assert.equal(await reopen(mover.fence - 1), null)
     assert.equal(await expire(), String(mover.fence))
-    assert.deepEqual([await reopen(mover.fence), (await mover.row()).state], ['moving', 'following'])
+    assert.deepEqual([await reopen(mover.fence), await mover.state()], ['moving', 'following'])
     await asBob(here.impatient, () => here.impatient.query(write('1')))
   })
 })

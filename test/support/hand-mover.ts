@@ -7,6 +7,7 @@ import type { Tenant } from '../../src/core/tenant.ts'
 import { roles } from '../../src/postgres/roles.ts'
 import type { Stage } from './cast.ts'
 import { type TestDatabase, wallDatabase } from './database.ts'
+import { hasOwnDatabase } from './isolation.ts'
 
 const visits = `
   create table visits (
@@ -25,6 +26,7 @@ export class HandMover {
   readonly #moveId = randomUUID()
   #fence = 0
   #fencedUntil: string | undefined
+  #movingSince: string | undefined
 
   private constructor(here: Stage, tenant: Tenant, target: TestDatabase) {
     this.#here = here
@@ -43,12 +45,15 @@ export class HandMover {
     )
     const mover = new HandMover(here, tenant, target)
     await here.aliceInCatalog(
-      `insert into partywall.moves (id, tenant_id, state, source, target, actor_kind, actor_id, reason)
-       values ($1, $2, 'following', $3, $4, 'system', 'test', 'A test moves it.')`,
+      `insert into partywall.moves (id, tenant_id, state, fence, source, target, actor_kind, actor_id, reason)
+       values ($1, $2, 'following', 0, $3, $4, 'system', 'test', 'A test moves it.')`,
       [mover.#moveId, tenant.id, JSON.stringify(here.placeOf(tenant).placement), JSON.stringify({ database: shelterName, schema: 'app' })],
     )
-    await mover.#inTarget(`select partywall.set_gate($1, 'fenced')`)
+    await mover.#inTarget(`select partywall.set_gate($1, 'suspended')`)
+    await mover.#inTarget('select partywall.claim_gate($1, 0)')
     await mover.#inSource('select partywall.start_moving($1)')
+    const [row] = await mover.#inSource<{ since: string }>('select partywall.moving_since($1)::text as since')
+    mover.#movingSince = row!.since
     return mover
   }
 
@@ -57,13 +62,10 @@ export class HandMover {
     return this.#fence
   }
 
-  /** The catalog's row of the move. */
-  async row(): Promise<{ readonly state: string; readonly problem: { readonly code: string } | null }> {
-    const [row] = await this.#here.aliceInCatalog<{ state: string; problem: { code: string } | null }>(
-      'select state, problem from partywall.moves where id = $1',
-      [this.#moveId],
-    )
-    return row!
+  /** Where the move stands, in the catalog. */
+  async state(): Promise<string> {
+    const [row] = await this.#here.aliceInCatalog<{ state: string }>('select state from partywall.moves where id = $1', [this.#moveId])
+    return row!.state
   }
 
   /** The gate at the place that serves, and whether it was changed after the last fence's deadline. */
@@ -91,10 +93,11 @@ export class HandMover {
   /** @returns the gate's state before; null when the fence came too late. */
   async close(fence = this.#fence): Promise<string | null> {
     const rows = await this.#inSource<{ before: string | null }>(
-      'select partywall.close_gate($1, $2, 1, $3, $4) as before',
+      'select partywall.close_gate($1, $2, 1, $3, $4, $5) as before',
       this.#moveId,
       fence,
       this.#fencedUntil,
+      this.#movingSince,
     )
     return rows[0]!.before
   }
@@ -134,7 +137,7 @@ export class HandMover {
   }
 
   async open(): Promise<void> {
-    await this.#inTarget(`select partywall.set_gate($1, 'open')`)
+    await this.#inTarget(`select partywall.open_gate($1, $2, 'open')`, this.#fence)
   }
 
   async switch(): Promise<void> {
@@ -144,8 +147,18 @@ export class HandMover {
     await this.open()
   }
 
-  /** As `complete` leaves the old place: without rows, without a gate. */
+  /** The same when the database is there still, and its login: nobody has been kept out. */
+  async forgetGate(): Promise<void> {
+    await this.#inSource('delete from partywall.gates where tenant_id = $1')
+  }
+
+  /** As `complete` leaves the old place: without rows, without a gate; and nobody gets into a database of its own any more. */
   async purge(): Promise<void> {
+    const { login } = this.#here.placeOf(this.#tenant)
+    if (hasOwnDatabase) {
+      await this.#here.aliceIn(this.#tenant, `alter role ${login} nologin`)
+      await this.#here.aliceIn(this.#tenant, 'select pg_terminate_backend(a.pid) from pg_stat_activity as a where a.usename = $1', [login])
+    }
     await this.#inSource('delete from visits where tenant_id = $1')
     await this.#inSource('delete from partywall.gates where tenant_id = $1')
   }

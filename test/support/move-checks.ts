@@ -12,6 +12,13 @@ import type { MoveSituation } from '../../src/postgres/moves/survey.ts'
 import type { PlacementMigrations } from '../../src/postgres/placements/placement-site.ts'
 import type { Fleet } from './fleet.ts'
 import { plainMigrations } from './plain-migrations.ts'
+import { testServer } from './server.ts'
+
+/** PostgreSQL 15 takes no part in moves. */
+export const needsMoves = Number.parseInt((await testServer()).version, 10) < 16 ? 'needs PostgreSQL 16' : false
+
+/** What is said of the tests' own servers, and of every fleet on PostgreSQL 16. */
+export const aboutServers: readonly string[] = ['wal-limits', 'server-version']
 
 /** Tables of which a tenant can be moved without a word. */
 export const movableTables: readonly string[] = [

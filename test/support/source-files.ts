@@ -65,8 +65,13 @@ const importLaws: readonly ImportLaw[] = [
   },
   {
     in: /^src\/operations\//,
-    mayImport: /^(src\/(core|operations)\/|src\/errors\.ts$|node:crypto$|(jose|uuid)$)/,
+    mayImport: /^(src\/(core|operations)\/|src\/errors\.ts$|node:(crypto|timers\/promises)$|(jose|uuid)$)/,
     why: 'operations/ knows databases and stores by their ports',
+  },
+  {
+    in: /^src\/portability\//,
+    mayNotImport: /^src\/(?!core\/|errors\.ts$|portability\/)/,
+    why: 'portability/ knows files; the database is a port',
   },
   {
     in: /^src\/(?!index\.ts$|cli\/|testing\/|tenancy\.ts$)/,

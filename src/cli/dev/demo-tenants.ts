@@ -1,10 +1,13 @@
 // The tenants of the demonstration: made when they are missing, filled when they are empty, each with an API key and a token.
 
+import type { Isolation } from '../../core/placement.ts'
 import { parseTenantSlug, type Tenant, type TenantId } from '../../core/tenant.ts'
+import { ConfigurationError } from '../../errors.ts'
 import type { Fleet } from '../../fleet.ts'
 import { issueApiKey } from '../../identity/api-key.ts'
 import { issueToken } from '../../identity/jwt.ts'
 import type { Tenancy } from '../../tenancy.ts'
+import type { DevFile } from '../dev-file.ts'
 import type { Application } from './application.ts'
 import type { Secrets } from './secrets.ts'
 import { retryOnboarding } from './unfinished.ts'
@@ -60,6 +63,25 @@ export async function openDemoTenants(options: {
   for (const wanted of drills) drilled.push(await open(wanted))
   const apiKeys = Object.fromEntries([...shown, ...drilled].map(({ tenant, apiKey }) => [tenant.slug, apiKey]))
   return { shown, drills: drilled, apiKeys }
+}
+
+/**
+ * One that a demonstration can move.
+ *
+ * @throws {ConfigurationError} when it cannot: it is none of them, it is there already, or its server is that of the `partywall dev`.
+ */
+export async function findDemoTenant(
+  { fleet, dev }: { readonly fleet: Pick<Fleet, 'catalog'>; readonly dev: Pick<DevFile, 'tenants'> },
+  { slug, to }: { readonly slug: string; readonly to: Isolation },
+): Promise<Tenant> {
+  const slugs = dev.tenants.map((one) => one.slug)
+  if (!slugs.includes(slug)) throw new ConfigurationError(`${slug} is no demo tenant: ${slugs.join(', ')} are.`)
+  const tenant = (await fleet.catalog.find({ kind: 'slug', slug: parseTenantSlug(slug) }))!
+  const { isolation } = tenant.placement
+  if (isolation === 'server')
+    throw new ConfigurationError(`The server of ${slug} is run by partywall dev, and stays: choose another tenant.`)
+  if (isolation === to) throw new ConfigurationError(`${slug} lives there already (${to}): choose another --to.`)
+  return tenant
 }
 
 async function openTenant(

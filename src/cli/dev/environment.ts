@@ -24,12 +24,15 @@ import type { FoundConfig } from '../config-file.ts'
 import { type DevFile, removeDevFile, writeDevFile } from '../dev-file.ts'
 import type { Application } from './application.ts'
 import { type DemoTenant, issuer, openDemoTenants } from './demo-tenants.ts'
+import { takeBackDemoMoves } from './move-demo.ts'
 import { keepSecrets, openSecrets, type Secrets } from './secrets.ts'
 import { finishOperations, leaseMs } from './unfinished.ts'
 import { assertUnbreached, tryWall, type WallPair } from './wall-pairs.ts'
 
 export interface DevOptions {
   readonly application: Application
+  /** The application's module, for commands that run beside. */
+  readonly file?: string | undefined
   /** Where everything is kept between runs: `.partywall`. */
   readonly directory: string
   /** Default 127.0.0.1. */
@@ -119,6 +122,8 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
       secrets: join(directory, 'secrets'),
       migrations: fileURLToPath(application.migrations),
       ...(options.config !== undefined && { config: options.config.directory }),
+      ...(options.file !== undefined && { app: options.file }),
+      servers: join(directory, 'servers'),
       pid: process.pid,
     }
     await writeDevFile(directory, description)
@@ -186,12 +191,15 @@ async function openDevFleet(parts: {
   try {
     await fleet.servers.adoptMain({ adminUrl: urls.superuser })
     const own = await fleet.catalog.list({ isolation: 'server', limit: 1_000 })
-    await servers.start(own.tenants.map(({ id }) => id))
+    const moving = await fleet.moves.list({ open: true, limit: 1_000 })
+    const toServers = moving.filter(({ source, target }) => [source, target].some(({ isolation }) => isolation === 'server'))
+    await servers.start([...new Set([...own.tenants.map(({ id }) => id), ...toServers.map(({ tenantId }) => tenantId)])])
     const applied = await fleet.migrateMain()
     report(applied.length === 0 ? 'The shared tables are up to date' : `Migrated: ${applied.map(({ file }) => file).join(', ')}`)
     await fleet.placements.schemaDatabases.create({ server: 'main', name: `${application.name.replaceAll('-', '_')}_schemas` })
     // What a killed run left half-made; and the places of tenants who were there before a new migration.
     await finishOperations(fleet, report)
+    await takeBackDemoMoves(fleet, report)
     const plan = await fleet.rollout.plan()
     if (plan.total > 0) {
       const { done } = await fleet.rollout.up({ actor: { kind: 'system', id: 'partywall dev' }, ignoresLint: true })

@@ -34,6 +34,7 @@ export const dev = verb({
     const config = await findConfig(dirname(file))
     const environment = await startDevEnvironment({
       application,
+      file,
       directory: resolve(terminal.cwd, directory),
       host,
       port,

@@ -20,5 +20,6 @@ export const move = group({
     reap: async () => (await import('./move/reap.ts')).reap,
     plan: async () => (await import('./move/plan.ts')).plan,
     rebalance: async () => (await import('./move/rebalance.ts')).rebalance,
+    demo: async () => (await import('./move/demo.ts')).demo,
   },
 })

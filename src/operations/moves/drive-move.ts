@@ -107,7 +107,8 @@ class MoveDrive implements Drive {
         await (await this.session()).turn(this.move, this.context())
         await (await this.session()).settle(this.move, this.context())
         await this.#movers((mover) => mover.switched({ id: this.move.tenantId }, this.move))
-        await this.advance('turning', 'following', { problem: null })
+        // What the comparison behind the switch found stays told.
+        await this.advance('turning', 'following', this.move.notes['differences'] == null ? { problem: null } : {})
         return false
       case 'finishing':
         return await this.#end('finishing', 'done')

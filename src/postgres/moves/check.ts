@@ -1,7 +1,7 @@
 // What a check before a move is. Each is one file in preflight/, with a test and a section of docs/reference/move-preflight.md under
 // the same name.
 
-import type { MoveFinding, MoveFindingLevel, MoveFindingPlace } from '../../core/move-finding.ts'
+import type { MoveFindingLevel, MoveFindingPlace } from '../../core/move-finding.ts'
 import type { MovePlace, MoveSurvey } from './survey.ts'
 
 /** What a check says; the rest is known. Its level, unless it is the check's own. */

@@ -60,6 +60,11 @@ export interface LeftoverOptions {
    * is left alone in any case, unless its move is over.
    */
   readonly isOpen?: ((id: string) => boolean | Promise<boolean>) | undefined
+  /**
+   * A login of which the catalog knows nothing is marked when it is seen unused, and goes when it is seen so again after this time, in
+   * milliseconds: it may just have been made. Default 600,000; 0 for at once.
+   */
+  readonly graceMs?: number | undefined
 }
 
 interface Site {
@@ -68,12 +73,23 @@ interface Site {
   readonly databases: readonly string[]
 }
 
+const graceDefaultMs = 600_000
 const databasesAtOnce = 4
 const attemptsMax = 20
 const attemptPauseMs = 50
 
 /** What belongs to no open move. A server that does not answer is a problem, and no failure. */
 export async function findLeftovers(fleet: LeftoverFleet, options: LeftoverOptions = {}): Promise<Leftovers> {
+  const { found, problems } = await look(fleet, options)
+  return { found, problems }
+}
+
+interface Looked extends Leftovers {
+  /** Logins that nobody knows nor uses, and that may be too young to be left over. */
+  readonly young: readonly Found[]
+}
+
+async function look(fleet: LeftoverFleet, options: LeftoverOptions): Promise<Looked> {
   const problems: LeftoverProblem[] = []
   const sites = await sitesOf(fleet, options, problems)
   const isOver = await overness(fleet, options)
@@ -90,17 +106,22 @@ export async function findLeftovers(fleet: LeftoverFleet, options: LeftoverOptio
     }),
   )
   const found: Leftover[] = []
+  const young: Found[] = []
+  const { graceMs = graceDefaultMs } = options
   // What is in use, or ours, at one server is so at the others.
   const logins = lists.flat().filter(({ kind }) => kind === 'login')
   const busy = new Set(logins.filter(({ isBusy }) => isBusy).map(({ id }) => id))
   const ours = new Set(logins.filter(({ isOurs }) => isOurs).map(({ id }) => id))
   for (const leftover of lists.flat()) {
-    const { isBusy: _, isOurs, ...plain } = leftover
+    const { isBusy, isOurs, markedMs, ...plain } = leftover
     const state = plain.id === null ? 'over' : await isOver(plain.id)
     const isUnclaimed = state === 'unknown' && !busy.has(plain.id) && (isOurs || ours.has(plain.id))
-    if (state === 'over' || isUnclaimed) found.push(plain)
+    const isYoung = plain.kind === 'login' && graceMs > 0 && (markedMs ?? 0) < graceMs
+    if (state === 'over' || (isUnclaimed && !isYoung)) found.push(plain)
+    // Marked for the first time; or anew, when it was in use since.
+    else if (isBusy ? markedMs !== null : isUnclaimed && markedMs === null) young.push(leftover)
   }
-  return { found, problems }
+  return { found, problems, young }
 }
 
 /**
@@ -109,28 +130,29 @@ export async function findLeftovers(fleet: LeftoverFleet, options: LeftoverOptio
  */
 export async function reapLeftovers(fleet: LeftoverFleet, options: LeftoverOptions = {}): Promise<Reaped> {
   const removed: Leftover[] = []
-  const problems: LeftoverProblem[] = []
+  const failed: LeftoverProblem[] = []
   // The slots of tables that were being copied are seen to be orphans when the subscription has gone.
   for (const kinds of [['subscription'], ['slot', 'publication', 'login']] as const) {
-    const found = await findLeftovers(fleet, options)
-    for (const problem of found.problems) {
-      if (!problems.some(({ server, leftover }) => server === problem.server && leftover === null)) problems.push(problem)
-    }
-    for (const kind of kinds) {
-      for (const leftover of found.found.filter((one) => one.kind === kind)) {
-        try {
-          await remove(fleet, leftover)
-          removed.push(leftover)
-        } catch (error) {
-          problems.push({ server: leftover.server, leftover, message: (error as Error).message })
-        }
+    const { found, young } = await look(fleet, options)
+    for (const login of young) await mark(fleet, login)
+    for (const leftover of kinds.flatMap((kind) => found.filter((one) => one.kind === kind))) {
+      try {
+        await remove(fleet, leftover)
+        removed.push(leftover)
+      } catch (error) {
+        failed.push({ server: leftover.server, leftover, message: (error as Error).message })
       }
     }
   }
-  return { removed, problems }
+  // What somebody else has removed meanwhile is no problem.
+  const { found, problems } = await findLeftovers(fleet, options)
+  const left = failed.filter(({ leftover }) =>
+    found.some((one) => one.kind === leftover?.kind && one.server === leftover.server && one.name === leftover.name),
+  )
+  return { removed, problems: [...problems, ...left] }
 }
 
-type Found = Leftover & { readonly isBusy: boolean; readonly isOurs: boolean }
+type Found = Leftover & Pick<Named, 'isBusy' | 'isOurs' | 'markedMs'>
 
 /** Of one server, by whichever of its names comes first. */
 async function sitesOf(
@@ -195,6 +217,8 @@ interface Named {
   readonly isBusy: boolean
   /** Is it in a database that the catalog has, or let into one? */
   readonly isOurs: boolean
+  /** Since when a login is marked as unused; null for one that is not, and for all else. */
+  readonly markedMs: number | null
 }
 
 /** Subscriptions, slots and logins are the server's: one look tells. */
@@ -205,11 +229,11 @@ async function onServer(
 ): Promise<readonly Found[]> {
   const rows = await connections.asAdministrator(server, (admin) =>
     admin.query<Named>(
-      `select 'subscription' as kind, d.datname::text as database, s.subname::text as name, false as "isBusy", true as "isOurs"
+      `select 'subscription' as kind, d.datname::text as database, s.subname::text as name, false as "isBusy", true as "isOurs", null::float8 as "markedMs"
          from pg_catalog.pg_subscription as s join pg_catalog.pg_database as d on d.oid = s.subdbid
         where s.subname ~ '^pw_mv_[0-9a-f]{32}' and d.datname = any ($1)
         union all
-       select 'slot', s.database::text, s.slot_name::text, s.active, true
+       select 'slot', s.database::text, s.slot_name::text, s.active, true, null
          from pg_catalog.pg_replication_slots as s
         where s.database = any ($1)
           and (s.slot_name::text ~ '^pw_mv_[0-9a-f]{32}' or (s.slot_name::text ~ '^pg_[0-9]+_sync_[0-9]+_[0-9]+$' and not s.active))
@@ -219,7 +243,8 @@ async function onServer(
                 select from pg_catalog.pg_shdepend as s
                   join pg_catalog.pg_database as d on d.oid = s.dbid or (s.dbid = 0 and s.classid = 'pg_catalog.pg_database'::regclass and d.oid = s.objid)
                  where s.refclassid = 'pg_catalog.pg_authid'::regclass and s.refobjid = r.oid and d.datname = any ($1)
-              )
+              ),
+              extract(epoch from clock_timestamp() - substring(shobj_description(r.oid, 'pg_authid') from '^partywall: unused since (.*)$')::timestamptz)::float8 * 1000
          from pg_catalog.pg_roles as r
         where r.rolname ~ '^pw_tr_[0-9a-f]{32}$'
         order by 1, 3`,
@@ -269,6 +294,7 @@ async function publicationsOn(
           id: idIn(name),
           isBusy: false,
           isOurs: true,
+          markedMs: null,
         }))
       }),
     )
@@ -347,6 +373,23 @@ async function dropSlot({ connections }: LeftoverFleet, { server, name }: Leftov
 
 async function dropPublication({ connections }: LeftoverFleet, { server, database, name }: Leftover): Promise<void> {
   await connections.asAdministrator(server, (admin) => admin.query(`drop publication if exists ${quoted(name)}`), database ?? 'postgres')
+}
+
+/** By the server's own clock. One that is gone meanwhile needs no mark. */
+async function mark({ connections }: LeftoverFleet, { server, name }: Leftover): Promise<void> {
+  await connections.asAdministrator(server, async (admin) => {
+    const [row] = await admin.query<{ text: string }>(
+      `select format('comment on role %I is %L', r.rolname, format('partywall: unused since %s', clock_timestamp())) as text
+         from pg_catalog.pg_roles as r where r.rolname = $1`,
+      [name],
+    )
+    if (row === undefined) return
+    try {
+      await admin.query(row.text)
+    } catch (error) {
+      if ((error as { readonly code?: string }).code !== '42704') throw error
+    }
+  })
 }
 
 /** In every database where it owns or was granted something: those are known by its dependencies, whatever the catalog says. */

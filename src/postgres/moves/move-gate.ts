@@ -119,11 +119,10 @@ export async function closeGate(
   const attempt = async (lockTimeoutMs: number, onPid: (pid: number) => void): Promise<GateState | null> =>
     await at.asOwner((control) =>
       control.transaction(async (connection) => {
+        await connection.query(`set local lock_timeout = ${Math.trunc(lockTimeoutMs)}`)
         // Replication sends what is flushed: a server that commits lazily would hold the marker back.
-        const [own] = await connection.query<{ pid: number }>(
-          `select pg_backend_pid() as pid, set_config('lock_timeout', $1, true), set_config('synchronous_commit', 'on', true)`,
-          [String(lockTimeoutMs)],
-        )
+        await connection.query('set local synchronous_commit = on')
+        const [own] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid')
         onPid(only([own!]).pid)
         const [row] = await connection.query<{ resting: GateState | null }>(
           'select partywall.close_gate($1, $2, $3, $4, $5, $6) as resting',

@@ -22,14 +22,19 @@ export interface RootedSchema {
   readonly tenant: { readonly id: string; readonly keys: TenantKeys }
   readonly schema: string
   readonly signal?: AbortSignal | undefined
+  /** How often a lock that others hold is asked for. Default 60: about a minute for one table. */
+  readonly attemptsMax?: number | undefined
 }
+
+/** The migrator's connections to the schema's database. */
+type Connections = Pick<ControlPool, 'query' | 'transaction'>
 
 /** By which a root is known: what has the name and not this is somebody else's, and is left alone. */
 export const rootComment = 'partywall: root for moves'
 
 /** So long a statement of the tenant may wait behind ours, which waits for another. */
 const lockTimeoutMs = 100
-const attemptsMax = 60
+const attemptsMaxDefault = 60
 const firstPauseMs = 20
 const pauseMsMax = 1_000
 
@@ -37,11 +42,10 @@ const pauseMsMax = 1_000
  * Makes the schema's tables partitions of their roots. Nothing is read for it: the check that every such table has is the partition's
  * own. Repeating it is harmless.
  *
- * @param control the migrator's connections to the schema's database.
  * @throws {MoveRefusedError} when a table cannot be a partition, or another tenant who moves has a table of another shape.
  * {@link PlacementConflictError} when something of a root's name is there. {@link MoveFailedError} when the locks were not to be had.
  */
-export async function attachToRoot(control: ControlPool, rooted: RootedSchema): Promise<void> {
+export async function attachToRoot(control: Connections, rooted: RootedSchema): Promise<void> {
   for (const table of await tablesOf(control, rooted.schema)) {
     if (table.isAttached) continue
     await patiently(rooted, table, () => control.transaction((connection) => attach(connection, rooted, table)))
@@ -49,7 +53,7 @@ export async function attachToRoot(control: ControlPool, rooted: RootedSchema): 
 }
 
 /** The tables are the tenant's own alone again. Repeating it is harmless, and so is a schema that is gone. */
-export async function detachFromRoot(control: ControlPool, rooted: RootedSchema): Promise<void> {
+export async function detachFromRoot(control: Connections, rooted: RootedSchema): Promise<void> {
   for (const table of await tablesOf(control, rooted.schema)) {
     if (!table.isAttached) continue
     await patiently(rooted, table, () => control.transaction((connection) => detach(connection, table)))
@@ -167,6 +171,7 @@ const refusals: readonly string[] = ['0A000', '42804', '42809', '42P16', '42P17'
 
 /** A lock that is not to be had gives way to the tenant, and is asked for again; a bounded number of times. */
 async function patiently(rooted: RootedSchema, table: OwnTable, fn: () => Promise<void>): Promise<void> {
+  const { attemptsMax = attemptsMaxDefault } = rooted
   for (let attempt = 1; ; attempt++) {
     if (rooted.signal?.aborted) throw new AbortedError('It was cancelled between two tables. Call it again to go on.')
     try {

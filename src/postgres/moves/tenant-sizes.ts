@@ -8,13 +8,10 @@
 import type { PlacedTenant } from '../../core/placement-adapter.ts'
 import type { TenantId } from '../../core/tenant.ts'
 import type { TenantSize, TenantSizes } from '../../operations/moves/plan.ts'
-import type { ControlConnection, ControlPool } from '../control-pool.ts'
-import { findDatabase } from '../database-address.ts'
+import type { ControlConnection } from '../control-pool.ts'
 import type { FleetConnections } from '../fleet-connections.ts'
 
 export interface TenantSizesOptions {
-  /** The gatekeeper's connections to the catalog. */
-  readonly reader: ControlPool
   readonly connections: Pick<FleetConnections, 'asMigrator' | 'asAdministrator'>
 }
 
@@ -47,15 +44,15 @@ export class PostgresTenantSizes implements TenantSizes {
 
   async #sizesAt(housed: readonly PlacedTenant[]): Promise<readonly (readonly [TenantId, TenantSize])[]> {
     const { placement } = housed[0]!
-    const { connections, reader } = this.#options
+    const { connections } = this.#options
     if (placement.isolation !== 'pooled')
       return await connections.asMigrator(placement.database, (control) => sizesOfSchemas(control, housed))
     const tables = await connections.asMigrator(placement.database, sharedTables)
-    const database = await findDatabase(reader, placement.database)
     // Statistics of rows are hidden from whom policies hold for: the administrator is asked, if there is one.
-    const spread = await connections
-      .asAdministrator(placement.server, spreads, database?.databaseName)
-      .catch(() => new Map<string, Spread>())
+    const spread =
+      tables[0] === undefined
+        ? undefined
+        : await connections.asAdministrator(placement.server, spreads, tables[0].databaseName).catch(() => undefined)
     return housed.map((tenant) => [tenant.id, sizeInShared(tenant, tables, spread)] as const)
   }
 }
@@ -91,6 +88,8 @@ interface SharedTable {
   readonly bytes: number
   /** Of the database. */
   readonly tenants: number
+  /** As PostgreSQL knows it. The catalog may have been restored elsewhere since it noted the name of its own. */
+  readonly databaseName: string
 }
 
 async function sharedTables(control: ControlConnection): Promise<readonly SharedTable[]> {
@@ -98,7 +97,7 @@ async function sharedTables(control: ControlConnection): Promise<readonly Shared
     `select p.table_name as name, p.tenant_column as "tenantColumn", partywall.tenant_key_type(c.oid, p.tenant_column::name) as "keyType",
             sum(case when m.reltuples >= 0 then m.reltuples else pg_relation_size(m.oid) / $1 end)::float8 as rows,
             sum(pg_total_relation_size(m.oid))::float8 as bytes,
-            (select count(*) from partywall.gates)::float8 as tenants
+            (select count(*) from partywall.gates)::float8 as tenants, current_database()::text as "databaseName"
        from partywall.protected_tables as p
        join pg_catalog.pg_class as c on c.oid = to_regclass(p.table_name)
       cross join lateral (select c.oid union select part.relid from pg_partition_tree(c.oid) as part) as part (oid)
@@ -148,12 +147,12 @@ function spreadOf({
 }
 
 /** Without statistics everybody is taken to have the same. */
-function sizeInShared(tenant: PlacedTenant, tables: readonly SharedTable[], spread: ReadonlyMap<string, Spread>): TenantSize {
+function sizeInShared(tenant: PlacedTenant, tables: readonly SharedTable[], spread: ReadonlyMap<string, Spread> | undefined): TenantSize {
   let [rows, bytes] = [0, 0]
   for (const table of tables) {
     const key = table.keyType === 'uuid' ? tenant.id : tenant.keys[table.keyType]
     if (key === undefined) continue
-    const found = spread.get(`${table.name} ${table.tenantColumn}`)
+    const found = spread?.get(`${table.name} ${table.tenantColumn}`)
     const part = found === undefined ? 1 / Math.max(1, table.tenants) : (found.parts.get(key) ?? found.others)
     rows += part * table.rows
     bytes += part * table.bytes

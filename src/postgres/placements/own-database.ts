@@ -74,7 +74,7 @@ export function firstSecretName(tenantId: TenantId): string {
 
 /** Two databases of one tenant have two passwords. */
 export function moveSecretName(tenantId: TenantId, database: string): string {
-  return `tenant/${tenantId}/login/${database}`
+  return `tenant/${tenantId}/${database}/login`
 }
 
 export function stockSecretName(database: string): string {

@@ -86,7 +86,7 @@ function refusalOf(row: ImportRow, { message, code, detail, constraint, column }
 
 function insertText(table: PlacedTable, columns: readonly PortableColumn[], mode: ImportMode): string {
   const names = [table.tenantColumn, ...columns.map(({ name }) => name)].map(quoted)
-  return `insert into ${table.sqlName} as t (${names.join(', ')})${table.hasIdentity ? ' overriding system value' : ''}
+  return `insert into ${table.sqlName} as t (${names.join(', ')})
     select ${[`$1::${table.tenantType}`, ...columns.map((column, i) => typedText(table, column, i))].join(', ')}
       from ${sent(columns)}
      order by u.n${mode === 'upsert' ? onConflict(table, columns) : ''}`

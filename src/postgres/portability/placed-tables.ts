@@ -12,7 +12,6 @@ export interface PlacedTable extends PortableTable {
   readonly tenantType: TenantKeyType
   /** The type that a text is cast to, for each column: without its length, since an explicit cast would cut what is too long. */
   readonly casts: ReadonlyMap<string, string>
-  readonly hasIdentity: boolean
   /** Columns that PostgreSQL computes: nobody writes them, and they are not exported. */
   readonly generated: readonly string[]
 }
@@ -32,7 +31,6 @@ interface ColumnRow {
   readonly isNullable: boolean
   readonly hasDefault: boolean
   readonly isGenerated: boolean
-  readonly isIdentity: boolean
   readonly keyPosition: number | null
   readonly choices: readonly string[] | null
 }
@@ -43,8 +41,8 @@ const columnsQuery = `
          a.attname as name, format_type(a.atttypid, a.atttypmod) as type, format_type(b.oid, -1) as cast,
          b.typname as base, base.modifier as "baseModifier", b.typcategory as category, e.typname as element, e.typcategory as "elementCategory",
          not (a.attnotnull or d.typnotnull) as "isNullable",
-         a.atthasdef or a.attidentity <> '' or d.typdefault is not null as "hasDefault",
-         a.attgenerated <> '' as "isGenerated", a.attidentity <> '' as "isIdentity",
+         a.atthasdef or d.typdefault is not null as "hasDefault",
+         a.attgenerated <> '' as "isGenerated",
          array_position(i.indkey::int2[], a.attnum) as "keyPosition",
          (select array_agg(l.enumlabel::text order by l.enumsortorder) from pg_catalog.pg_enum as l where l.enumtypid = b.oid) as choices
     from partywall.protected_tables as p
@@ -116,7 +114,6 @@ function placedTable(name: string, rows: readonly ColumnRow[], references: reado
       .map((row) => row.name),
     references: references.map(({ to, columns, referenced }) => withoutTenant({ to, columns, referenced }, tenantColumn)),
     casts: new Map(written.map((row) => [row.name, row.cast])),
-    hasIdentity: written.some(({ isIdentity }) => isIdentity),
     generated: own.filter(({ isGenerated }) => isGenerated).map((row) => row.name),
   }
 }

@@ -9,7 +9,7 @@ import { ControlPool } from '../../../src/postgres/control-pool.ts'
 import { findLeftovers, type Leftover, type LeftoverFleet, reapLeftovers } from '../../../src/postgres/moves/leftovers.ts'
 import { dropTransferLogin, ensureTransferLogin, transferLoginName } from '../../../src/postgres/transfer-login.ts'
 import { type Fleet, fleet } from '../../support/fleet.ts'
-import { catalogReader, found, movableMigrations, schemaFor, situationOf } from '../../support/move-checks.ts'
+import { catalogReader, found, movableMigrations, needsMoves, schemaFor, situationOf } from '../../support/move-checks.ts'
 import { urlFor } from '../../support/template.ts'
 
 let made: Fleet
@@ -32,8 +32,8 @@ async function moveOf(state: 'done' | 'following'): Promise<string> {
   const id = randomUUID()
   await made.connections.asMigrator('main', (control) =>
     control.query(
-      `insert into partywall.moves (id, tenant_id, state, source, target, actor_kind, actor_id, reason, finished_at)
-       values ($1, $2, $3, '{}', '{}', 'system', 'test', 'test', case $3 when 'done' then now() end)`,
+      `insert into partywall.moves (id, tenant_id, state, source, target, actor_kind, actor_id, reason, fence, finished_at)
+       values ($1, $2, $3, '{}', '{}', 'system', 'test', 'test', 1, case $3 when 'done' then now() end)`,
       [id, randomUUID(), state],
     ),
   )
@@ -61,7 +61,7 @@ async function syncSlot(subscription: string): Promise<string> {
   return row!.name
 }
 
-describe('what moves left behind', () => {
+describe('what moves left behind', { skip: needsMoves }, () => {
   before(async () => {
     made = await fleet(movableMigrations)
     reader = catalogReader(made)
@@ -151,14 +151,17 @@ describe('what moves left behind', () => {
     for (const id of Object.values(ids)) await ensureTransferLogin({ connections: made.connections, secrets }, { id, tenant }, sites)
     await alice(`set role ${transferLoginName(ids.over)}; create schema its_own; create table its_own.rows (id integer); reset role`)
     const user = await userOf(ids.used)
-    const reaped = await reapLeftovers(fleetOf, { isOpen: (id) => id === ids.restore })
-    const gone = [ids.over, ids.unknown].map((id) => `login ${transferLoginName(id)}`)
+    const first = await reapLeftovers(fleetOf, { isOpen: (id) => id === ids.restore })
+    const own = `login ${transferLoginName(ids.over)}`
+    assert.deepEqual([names(first.removed), first.problems], [[own, own], []], 'what nobody knows may just have been made')
+    const reaped = await reapLeftovers(fleetOf, { isOpen: (id) => id === ids.restore, graceMs: 0.001 })
+    const gone = [`login ${transferLoginName(ids.unknown)}`]
     // Of one that is in use here, the login at the other server is not: it is of the same transfer, and stays too.
     assert.deepEqual([names(reaped.removed), reaped.problems], [[...gone, ...gone].sort(), []])
     assert.equal(await secrets.get(`transfer/${ids.over}/login`), undefined)
     assert.notEqual(await secrets.get(`transfer/${ids.used}/login`), undefined)
     await user.end()
-    const rest = await reapLeftovers(fleetOf)
+    const rest = await reapLeftovers(fleetOf, { graceMs: 0 })
     assert.deepEqual(new Set(rest.removed.map(({ name }) => name)), new Set([ids.restore, ids.used].map((id) => transferLoginName(id))))
     await made.connections.asMigrator('main', (control) =>
       control.query(`update partywall.moves set state = 'done', finished_at = now() where id = $1`, [ids.open]),
@@ -185,7 +188,13 @@ describe('what moves left behind', () => {
   })
 
   test('two that clear away at the same time are not in each other’s way', async () => {
-    for (let i = 0; i < 3; i++) await replicate(await moveOf('done'))
+    for (let i = 0; i < 3; i++) {
+      const id = await moveOf('done')
+      await replicate(id)
+      await ensureTransferLogin({ connections: made.connections, secrets }, { id, tenant }, [
+        { server: 'main', databases: [made.catalog.name] },
+      ])
+    }
     const [first, second] = await Promise.all([reapLeftovers(fleetOf), reapLeftovers(fleetOf)])
     assert.deepEqual((await findLeftovers(fleetOf)).found, [])
     assert.deepEqual([...first.problems, ...second.problems], [])

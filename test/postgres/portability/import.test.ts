@@ -159,6 +159,26 @@ describe('an import', () => {
     assert.deepEqual(rows, changed)
   })
 
+  test('leaves a row alone that was there before, when the one with its key is refused', async () => {
+    const { fleet, imports, written, refusals } = stage
+    const tenant = await fleet.tenant('pooled')
+    await imports.import(tenant.id, { from: await written('alone-1', 'jsonl', { tasks: line({ id: person(1), title: 'here' }) }) })
+    const rows = [
+      { id: person(1), title: 'refused', parent_id: person(2) },
+      { id: person(2), title: 'new', parent_id: person(1) },
+    ]
+    const from = await written('alone-2', 'jsonl', { tasks: rows.map(line).join('') })
+    const report = await imports.import(tenant.id, { from, skipRefused: true })
+    assert.deepEqual([report.written, (await refusals(from)).map((each) => each.line)], [1, [1]])
+    assert.deepEqual(
+      await fleet.alice(tenant.placement, 'select title, parent_id from app.tasks where tenant_id = $1 order by id', [tenant.id]),
+      [
+        { title: 'here', parent_id: null },
+        { title: 'new', parent_id: person(1) },
+      ],
+    )
+  })
+
   test('gives new ids, with every reference after them, and the same ones when it is called again', async () => {
     const { fleet, exports, imports, fill, rowsOf, path } = stage
     const source = await fill(await fleet.tenant('pooled'), 'mapped')

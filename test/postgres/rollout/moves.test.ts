@@ -8,8 +8,8 @@ import { ControlPool } from '../../../src/postgres/control-pool.ts'
 import { tableSql } from '../../support/migrations.ts'
 import { actor, rolloutStage, type StagedTenant } from '../../support/rollout.ts'
 
-const insertMove = `insert into partywall.moves (id, tenant_id, source, target, actor_kind, actor_id, reason)
-  values ($1, $2, jsonb_build_object('database', $3::text, 'schema', $4::text), '{"database": "main", "schema": "app"}', 'staff', 'alice', 'A test.')`
+const insertMove = `insert into partywall.moves (id, tenant_id, fence, source, target, actor_kind, actor_id, reason)
+  values ($1, $2, 1, jsonb_build_object('database', $3::text, 'schema', $4::text), '{"database": "main", "schema": "app"}', 'staff', 'alice', 'A test.')`
 
 const endMove = `update partywall.moves set state = 'cancelled', finished_at = now() where id = $1`
 

@@ -41,14 +41,15 @@ export const start: Verb = verb({
       const { moves } = plane.fleet
       const { id, slug } = await fleetTenant(plane, args.tenant)
       await assertKnowsMigrations(plane, to)
-      if (dryRun) return await tellDryRun(output, await moves.plan(id, request), slug)
+      if (dryRun) return tellDryRun(output, await moves.plan(id, request), slug)
       try {
         await watchingMove({ output, terminal }, moves, { ref: id, name: slug }, (onProgress) =>
           moves.start(id, request, { reason, actor: plane.actor, onProgress, signal }),
         )
       } catch (error) {
-        const findings = error instanceof MoveRefusedError ? error.details['findings'] : undefined
-        if (Array.isArray(findings)) await tellFindings(output, findings as unknown as readonly MoveFinding[])
+        // For people they are in the message, the SQL too.
+        const findings = error instanceof MoveRefusedError && output.isJson ? error.details['findings'] : undefined
+        if (Array.isArray(findings)) for (const finding of findings as object[]) output.record({ kind: 'finding', ...finding })
         throw error
       }
       tellMove(output, await moves.status(id), slug)
@@ -57,24 +58,20 @@ export const start: Verb = verb({
   },
 })
 
-async function tellDryRun(output: Output, plan: MovePlan, tenant: string): Promise<Outcome> {
+function tellDryRun(output: Output, plan: MovePlan, tenant: string): Outcome {
   const { source, target, findings } = plan
   const isRefused = findings.some(({ level }) => level === 'refuse')
-  const verdict = isRefused ? 'It would be refused.' : 'Nothing stands in its way.'
-  if (output.isJson) output.record({ tenant, ...plan, isRefused })
-  else {
-    output.lines([`${tenant}: ${placeText(source)} → ${placeText(target)}`, verdict], {})
-    if (findings.length > 0) await tellFindings(output, findings)
-  }
+  const verdict = isRefused ? 'It would be refused.' : findings.length > 0 ? 'It would be begun, but:' : 'Nothing stands in its way.'
+  output.lines([`${tenant}: ${placeText(source)} → ${placeText(target)}`, verdict, ...findings.flatMap(findingLines)], {
+    tenant,
+    ...plan,
+    isRefused,
+  })
   return isRefused ? 'failed' : 'done'
 }
 
-async function tellFindings(output: Output, findings: readonly MoveFinding[]): Promise<void> {
-  await output.table(findings, {
-    LEVEL: ({ level }) => level,
-    RULE: ({ rule }) => rule,
-    OBJECT: ({ object }) => object,
-    PROBLEM: ({ problem }) => problem,
-    FIX: ({ fix }) => fix ?? '-',
-  })
+/** What it is, where, and the SQL that mends it, which is to be copied: a line of its own for each statement. */
+function findingLines({ level, rule, at, object, problem, fix }: MoveFinding): readonly string[] {
+  const where = at === null ? '' : ` at the ${at.side} (${at.server}${at.database === null ? '' : `, ${at.database}`}, as the ${at.as})`
+  return [`${level} ${rule}: ${object}${where}`, `  ${problem}`, ...(fix === null ? [] : fix.split('\n').map((line) => `    ${line}`))]
 }

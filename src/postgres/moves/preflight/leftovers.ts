@@ -16,7 +16,9 @@ export const leftovers: MoveCheck = {
         databases: places.flatMap(({ databaseName }) => (databaseName === undefined ? [] : [databaseName])),
       },
     )
-    return found.map((leftover): SaidAt => {
+    // A login takes nothing that a move needs; and one may be there at this moment, to try what another check asks.
+    const inTheWay = found.filter(({ kind }) => kind !== 'login')
+    return inTheWay.map((leftover): SaidAt => {
       const place = places.find(({ placement }) => placement.server === leftover.server) ?? source
       return {
         at: onServer(place),

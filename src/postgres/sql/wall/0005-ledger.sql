@@ -85,7 +85,7 @@ begin
        and (
          exists (select from pg_policy as p where p.polrelid = c.oid and p.polname = 'partywall_tenant')
          or partywall.is_root_for_moves(c.oid)
-         or (c.relispartition and not partywall.is_root_for_moves(partywall.partition_root(c.oid)))
+         or (c.relispartition and partywall.partition_root(c.oid) <> c.oid)
        )
      )
    order by c.oid

@@ -192,7 +192,7 @@ begin
     return;
   end if;
   -- A table that is a partition for a move alone has a wall of its own.
-  if rel.relispartition and not partywall.is_root_for_moves(partywall.partition_root(target)) then
+  if rel.relispartition and partywall.partition_root(target) <> target then
     return query select 'partition'::text, target::text, 'A partition is protected through its root.'::text,
       format('select partywall.protect(%L);', partywall.partition_root(target)::text);
     return;
@@ -380,12 +380,21 @@ begin
 end
 $fn$;
 
--- The table that a partition belongs to in the end.
+-- The table that a partition belongs to in the end. Under a root for moves each is its own.
 create function partywall.partition_root(target regclass) returns regclass
 language sql stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
-return coalesce(pg_partition_root(target), target);
+return coalesce(
+  (
+    select a.rel
+      from pg_partition_ancestors(target) with ordinality as a (rel, height)
+     where obj_description(a.rel, 'pg_class') is distinct from 'partywall: root for moves'
+     order by a.height desc
+     limit 1
+  ),
+  target
+);
 
 -- In a schema that is one tenant's own, its tables take that tenant's rows alone. Nobody else can put a row there, not even by
 -- the table's full name; and the table can become a partition for that tenant without being read. In any other it does nothing.

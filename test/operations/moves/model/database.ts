@@ -4,27 +4,28 @@
 import { isOver } from '../../../../src/core/move.ts'
 import type { GateState } from '../../../../src/core/placement-adapter.ts'
 import type { Protocol } from './protocol.ts'
-import { deletion, markerFrom, otherOf, publisher, type Side, type State } from './state.ts'
+import { deletion, markerFrom, publisher, type Side, type State } from './state.ts'
 
 /** A shared lock on the gate's row makes whoever wants to change the row wait. */
 export function isLocked(s: State, side: Side): boolean {
   return s.writers.some((writer) => writer.isLocked && writer.place === side)
 }
 
-/** The gate's row is another one: snapshots from before cannot lock it any more, and nobody has waited for what is open now. */
-function touch(s: State, side: Side): void {
-  s.writers = s.writers.map((writer) =>
-    writer.at !== 'idle' && writer.place === side && !writer.isOld ? { ...writer, isOld: true } : writer,
-  )
-  s.movers = s.movers.map((mover) => (mover.hasWaited && mover.serving === side ? { ...mover, hasWaited: false } : mover))
-}
-
+/** The gate's row is another one: a repeatable snapshot from before cannot lock it any more. */
 function enter(s: State, side: Side, state: GateState): void {
   const gate = s.gates[side]
   gate.state = state
   gate.capabilities = state
   gate.capabilitiesUntil = state === 'fenced' ? gate.until : 0
-  touch(s, side)
+  s.writers = s.writers.map((writer) =>
+    writer.at !== 'idle' && writer.place === side && !writer.isOld ? { ...writer, isOld: true } : writer,
+  )
+}
+
+/** The gate is, or was, plainly open: nobody knows who writes here. */
+function forget(s: State, side: Side): void {
+  s.gates[side].isKnown = false
+  s.movers = s.movers.map((mover) => (mover.hasWaited && mover.serving === side ? { ...mover, hasWaited: false } : mover))
 }
 
 /** What is committed at a place reaches every slot there. Rows that came by replication do not (origin). */
@@ -38,6 +39,19 @@ export function startMoving(s: State, side: Side): true | undefined {
   if (s.gates[side].state !== 'open') return true
   if (isLocked(s, side)) return undefined
   enter(s, side, 'moving')
+  forget(s, side)
+  return true
+}
+
+/** In a transaction of its own after startMoving. @returns whether there is such a moment. */
+export function movingSince(s: State, side: Side): boolean {
+  const gate = s.gates[side]
+  if (gate.state === 'open') return false
+  if (gate.isKnown) return true
+  gate.isKnown = true
+  s.writers = s.writers.map((writer) =>
+    writer.at !== 'idle' && writer.place === side ? { ...writer, isOld: true, isOlder: true } : writer,
+  )
   return true
 }
 
@@ -45,6 +59,7 @@ export function stopMoving(s: State, side: Side): true | undefined {
   if (s.gates[side].state !== 'moving') return true
   if (isLocked(s, side)) return undefined
   enter(s, side, 'open')
+  forget(s, side)
   return true
 }
 
@@ -64,7 +79,8 @@ export function closeGate(
   const gate = s.gates[side]
   if (gate.fence >= fence || gate.state === 'open' || gate.state === 'moved') return null
   // Somebody may have written while it was open, and have no lock that could be waited for.
-  if (gate.state !== 'fenced' && !hasWaited && !protocol.has('closes what nobody has waited for')) return null
+  if (!hasWaited && !protocol.has('closes what nobody has waited for')) return null
+  if (fence <= gate.givenUp) s.violation = 'a gate was closed by a fence that had been given up there'
   const resting = gate.resting ?? gate.state
   gate.fence = fence
   gate.until = fence
@@ -78,6 +94,7 @@ export function giveUpFence(s: State, side: Side, fence: number, protocol: Proto
   const gate = s.gates[side]
   if (gate.fence <= fence) {
     if (isLocked(s, side)) return undefined
+    gate.givenUp = fence
     if (!protocol.has('a fence that is given up keeps its number')) gate.fence = fence
     gate.until = 0
     const resting = gate.resting ?? gate.state
@@ -99,21 +116,25 @@ export function retireGate(s: State, side: Side, fence: number): true | undefine
   return true
 }
 
-/** The place that is to serve can be read, and not yet written. */
-export function prepareGate(s: State, side: Side, fence: number, protocol: Protocol): true | undefined {
-  if (protocol.has('preparing has no number')) return setGate(s, side, 'fenced', protocol)
+/** Of a mutant: readers are let in, writers wait. */
+export function prepareGate(s: State, side: Side, fence: number): true {
   const gate = s.gates[side]
-  if (gate.state !== 'moved' || gate.fence > fence) return true
-  gate.fence = fence
-  enter(s, side, 'fenced')
+  if (gate.state === 'moved' && gate.fence <= fence) enter(s, side, 'fenced')
   return true
 }
 
-export function shutGate(s: State, side: Side, fence: number, protocol: Protocol): true | undefined {
-  if (protocol.has('shutting has no number')) return setGate(s, side, 'moved', protocol)
+/** And out again. */
+export function shutGate(s: State, side: Side, fence: number): true {
   const gate = s.gates[side]
   if (gate.state === 'fenced' && gate.until === 0 && gate.fence <= fence) enter(s, side, 'moved')
   return true
+}
+
+/** The place of a new move: closed, and with a number that no earlier move has. */
+export function claimGate(s: State, side: Side, fence: number): void {
+  s.gates[side].fence = fence
+  enter(s, side, 'moved')
+  forget(s, side)
 }
 
 export function openGate(
@@ -122,28 +143,22 @@ export function openGate(
   { fence, resting }: { fence: number; resting: GateState },
   protocol: Protocol,
 ): true | undefined {
-  if (protocol.has('opening has no number')) return setGate(s, side, resting, protocol)
+  if (protocol.has('opening has no number')) return setGate(s, side, resting)
   const gate = s.gates[side]
-  if (gate.fence > fence || (gate.state !== 'moved' && gate.state !== 'fenced')) return true
+  const mayOpen = gate.state === 'moved' || (gate.state === 'fenced' && gate.until === 0)
+  if (gate.fence > fence || !mayOpen) return true
   gate.fence = fence
-  gate.until = 0
-  gate.resting = null
   enter(s, side, resting)
+  forget(s, side)
   return true
 }
 
-/** Of operations. A gate that a move has fenced or left is not theirs. */
-export function setGate(s: State, side: Side, state: GateState, protocol: Protocol): true | undefined {
-  const gate = s.gates[side]
-  if (gate.until !== 0) return undefined
-  if (gate.state === 'moved' && !mayOpenMoved(protocol)) return true
-  if (isLocked(s, side)) return undefined
+/** Of operations: a gate that a move has fenced is not theirs. */
+export function setGate(s: State, side: Side, state: GateState): true | undefined {
+  if (s.gates[side].until !== 0 || isLocked(s, side)) return undefined
   enter(s, side, state)
+  forget(s, side)
   return true
-}
-
-function mayOpenMoved(protocol: Protocol): boolean {
-  return protocol.has('preparing has no number') || protocol.has('opening has no number') || protocol.has('shutting has no number')
 }
 
 /** @returns the number up to which gates may be reopened; null while one may still be committed. */
@@ -165,8 +180,10 @@ export function reopenGate(s: State, side: Side, fence: number, protocol: Protoc
     const isOverdue = gate.until !== 0 && s.passed >= gate.until
     if (!isOverdue || gate.fence > fence) return true
   }
-  const raised = protocol.has('reopening keeps the number') ? gate.fence : Math.max(gate.fence, fence)
-  return giveUpFence(s, side, raised, protocol)
+  const raised = Math.max(gate.fence, fence)
+  const given = giveUpFence(s, side, protocol.has('reopening keeps the number') ? gate.fence : raised, protocol)
+  if (given !== undefined) gate.givenUp = raised
+  return given
 }
 
 /** May somebody who has a route to the place, or had one, read there now? With the capability he has, or a fresh one. */
@@ -194,8 +211,4 @@ export function purge(s: State, side: Side, fence: number, protocol: Protocol): 
   if (side === s.serving) s.violation = 'the rows of the place that serves were purged'
   if (s.rows[side] !== 0) log(s, side, deletion)
   s.rows[side] = 0
-}
-
-export function opposite(s: State): Side {
-  return otherOf(s.serving)
 }

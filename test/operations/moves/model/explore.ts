@@ -84,7 +84,10 @@ class Exploring {
     this.#seen.set(key, at)
     this.#parents.push(parent)
     let word = this.#words.get(label)
-    if (word === undefined) this.#words.set(label, (word = this.#words.size))
+    if (word === undefined) {
+      word = this.#words.size
+      this.#words.set(label, word)
+    }
     this.#labels.push(word)
     this.#isServed.push(isServed(state))
     this.#needsNoMover.push(needsNoMover(state))

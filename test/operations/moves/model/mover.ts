@@ -2,11 +2,13 @@
 // along core/move.ts's own list of steps. It believes what it read last. One that was taken over goes on all the same, until a write to
 // the journal tells it.
 
-import { isOver, type SwitchStep } from '../../../../src/core/move.ts'
+import { isOver } from '../../../../src/core/move.ts'
 import {
   announceFence,
   closeGate,
   giveUpFence,
+  isLocked,
+  movingSince,
   openGate,
   prepareGate,
   purge,
@@ -15,7 +17,7 @@ import {
   startMoving,
   stopMoving,
 } from './database.ts'
-import type { Protocol } from './protocol.ts'
+import type { ModelStep, Protocol } from './protocol.ts'
 import { copyOf, idle, type Mover, type MoverAt, otherOf, type Side, type State } from './state.ts'
 
 /** What can happen next: a sentence, and the state after it. */
@@ -51,7 +53,7 @@ class Stepping {
     this.#protocol = protocol
   }
 
-  walk(): void {
+  walk(): undefined {
     const { at } = this.#mover
     if (at === 'idle') return this.#claim()
     this.#step('dies', () => 'idle')
@@ -64,10 +66,17 @@ class Stepping {
       case 'tend-advance':
         return this.#tend(at)
       case 'older-start':
-        return this.#step('start_moving', (s, mover) => startMoving(s, mover.serving) && { at: 'older-wait' })
+        return this.#step('start_moving', (s, mover) => startMoving(s, mover.serving) && { at: 'older-since' })
+      case 'older-since':
+        return this.#step('moving_since', (s, { serving }) => {
+          if (isLocked(s, serving) && !s.gates[serving].isKnown) return undefined
+          return movingSince(s, serving) ? { at: 'older-wait' } : 'idle'
+        })
       case 'older-wait':
-        return this.#step('has waited for older transactions', (s, mover) =>
-          this.#isNobodyOlder(mover.serving) ? { at: this.#protocol.steps[0]!, hasWaited: true } : undefined,
+        return this.#step('has waited for older transactions', (_s, mover) =>
+          this.#isNobodyOlder(mover.serving)
+            ? { at: this.#protocol.steps[0]!, hasWaited: this.#s.gates[mover.serving].isKnown }
+            : undefined,
         )
       case 'give-up':
       case 'shut-other':
@@ -93,7 +102,7 @@ class Stepping {
     }
   }
 
-  #claim(): void {
+  #claim(): undefined {
     if (isOver(this.#s.move)) return
     this.#step('takes the move', (s) => {
       s.owner = this.#id
@@ -101,7 +110,7 @@ class Stepping {
     })
   }
 
-  #follow(): void {
+  #follow(): undefined {
     const { fencesMax, generationsMax, movesMax = 0, isTended = false, isVerified = false } = this.#protocol
     const s = this.#s
     // What it does next it reads anew, and that read asks nobody whether it still has the claim.
@@ -121,7 +130,7 @@ class Stepping {
     }
   }
 
-  #tend(at: MoverAt): void {
+  #tend(at: MoverAt): undefined {
     const { serving, generation, fence } = this.#mover
     const protocol = this.#protocol
     if (at === 'tend') {
@@ -150,7 +159,7 @@ class Stepping {
     }
   }
 
-  #switch(step: SwitchStep): void {
+  #switch(step: ModelStep): undefined {
     const { mover, protocol } = { mover: this.#mover, protocol: this.#protocol }
     const { serving, generation, fence } = mover
     const next: MoverAt = protocol.steps[protocol.steps.indexOf(step) + 1] ?? 'note-turning'
@@ -161,8 +170,8 @@ class Stepping {
       case 'claim-fence':
         return this.#claimFence(next)
       case 'prepare-other': {
-        const to = isCommitted ? serving : otherOf(serving)
-        return this.#step(`prepare_gate(${to}, ${fence})`, (s) => prepareGate(s, to, fence, protocol) && { at: next })
+        const other = otherOf(serving)
+        return this.#step(`lets readers in at ${other}`, (s) => prepareGate(s, other, fence) && { at: next })
       }
       case 'announce':
         return this.#step(`announce_fence(${serving}, ${fence})`, (s) => {
@@ -172,7 +181,7 @@ class Stepping {
       case 'close-gate':
         return this.#closeGate(next)
       case 'drain':
-        if (s_has(this.#s, otherOf(serving), generation, fence) || protocol.has('the switch does not wait for the drain')) {
+        if (hasMarker(this.#s, otherOf(serving), generation, fence) || protocol.has('the switch does not wait for the drain')) {
           this.#step(`sees the marker of fence ${fence}`, () => ({ at: mover.isVerifying ? 'give-up' : next }))
         }
         return
@@ -189,12 +198,12 @@ class Stepping {
       case 'open':
         if (!isCommitted) return this.#step('opens early', (s) => openGate(s, otherOf(serving), mover, protocol) && { at: next })
         // The marker was durable before the commit: without it the place has lost what it had.
-        if (!s_has(this.#s, serving, generation - 1, fence) && !protocol.has('the switch does not wait for the drain')) return
+        if (!hasMarker(this.#s, serving, generation - 1, fence) && !protocol.has('the switch does not wait for the drain')) return
         return this.#step(`open_gate(${serving}, ${fence}, ${mover.resting})`, (s) => openGate(s, serving, mover, protocol) && { at: next })
     }
   }
 
-  #claimFence(next: MoverAt): void {
+  #claimFence(next: MoverAt): undefined {
     const { fencesMax } = this.#protocol
     const isFree = this.#s.operation === 'none' || this.#protocol.has('operations do not wait for a switch')
     if (this.#isHeld() && this.#s.move === 'following' && this.#s.fence < fencesMax && isFree) {
@@ -206,7 +215,7 @@ class Stepping {
     } else if (this.#s.operation === 'none' || !this.#isHeld()) this.#step('cannot claim a fence', (s) => this.#rests(s))
   }
 
-  #closeGate(next: MoverAt): void {
+  #closeGate(next: MoverAt): undefined {
     const { serving, fence } = this.#mover
     this.#step(`close_gate(${serving}, ${fence})`, (s, mover) => {
       const resting = closeGate(s, serving, mover, this.#protocol)
@@ -216,7 +225,7 @@ class Stepping {
       this.#step('ends the transactions that it waits for', (s) => {
         s.writers = s.writers.map((writer) =>
           writer.isLocked && writer.place === serving
-            ? { ...writer, at: 'idle', isLocked: false, isOld: false, place: 0, sees: 'open' }
+            ? { ...writer, at: 'idle', isLocked: false, isOld: false, isOlder: false, place: 0, sees: 'open' }
             : writer,
         )
         return {}
@@ -224,7 +233,7 @@ class Stepping {
     }
   }
 
-  #commit(next: MoverAt): void {
+  #commit(next: MoverAt): undefined {
     const { fence, resting } = this.#mover
     const s = this.#s
     const isAsked = !this.#protocol.has('the switch is committed without its fence')
@@ -242,15 +251,12 @@ class Stepping {
     })
   }
 
-  #giveUp(at: MoverAt): void {
+  #giveUp(at: MoverAt): undefined {
     const { serving, fence } = this.#mover
-    const isShut = this.#protocol.steps.indexOf('prepare-other') < this.#protocol.steps.indexOf('commit')
+    const isShut = this.#protocol.steps.includes('prepare-other')
     const first: MoverAt = isShut ? 'shut-other' : 'reopen'
     if (at === 'shut-other') {
-      return this.#step(
-        `shut_gate(${otherOf(serving)}, ${fence})`,
-        (s) => shutGate(s, otherOf(serving), fence, this.#protocol) && { at: 'reopen' },
-      )
+      return this.#step(`lets nobody in at ${otherOf(serving)}`, (s) => shutGate(s, otherOf(serving), fence) && { at: 'reopen' })
     }
     if (at === 'reopen') {
       return this.#step(`give_up_fence(${serving}, ${fence})`, (s) => giveUpFence(s, serving, fence, this.#protocol) && this.#rests(s))
@@ -267,7 +273,7 @@ class Stepping {
     this.#step('reads that it is another’s', () => 'idle')
   }
 
-  #turn(at: MoverAt): void {
+  #turn(at: MoverAt): undefined {
     const { serving, generation, fence } = this.#mover
     const left = otherOf(serving)
     switch (at) {
@@ -275,7 +281,7 @@ class Stepping {
         return this.#step(`retire_gate(${left}, ${fence})`, (s) => retireGate(s, left, fence) && { at: 'turn-unsubscribe' })
       case 'turn-unsubscribe':
         return this.#step(`drops the replication of generation ${generation - 1}`, (s) => {
-          s.slots = s.slots.with(generation - 1, gone)
+          if (!this.#protocol.has('rows are purged while they are still replicated')) s.slots = s.slots.with(generation - 1, gone)
           return { at: 'turn-subscribe' }
         })
       case 'turn-subscribe':
@@ -298,9 +304,8 @@ class Stepping {
     }
   }
 
-  #finish(at: MoverAt): void {
+  #finish(at: MoverAt): undefined {
     const { serving, generation, fence } = this.#mover
-    const isEarly = this.#protocol.has('rows are purged before replication is dropped')
     switch (at) {
       case 'finish-replication':
         return this.#step('drops replication', (s) => {
@@ -309,11 +314,11 @@ class Stepping {
           return { at: 'finish-gate' }
         })
       case 'finish-gate':
-        return this.#step(`stop_moving(${serving})`, (s) => stopMoving(s, serving) && { at: isEarly ? 'note-over' : 'purge' })
+        return this.#step(`stop_moving(${serving})`, (s) => stopMoving(s, serving) && { at: 'purge' })
       case 'purge':
         return this.#step(`purges ${otherOf(serving)}`, (s) => {
           purge(s, otherOf(serving), fence, this.#protocol)
-          return { at: isEarly ? 'finish-replication' : 'note-over' }
+          return { at: 'note-over' }
         })
       default:
         if (!this.#isHeld()) return this.#step('is told that it has lost the claim', () => 'idle')
@@ -325,7 +330,7 @@ class Stepping {
     }
   }
 
-  #note(from: State['move'], to: State['move'], at: MoverAt): void {
+  #note(from: State['move'], to: State['move'], at: MoverAt): undefined {
     if (!this.#isHeld() || this.#s.move !== from) return this.#step('is told that it has lost the claim', () => 'idle')
     this.#step(`journal: ${from} → ${to}`, (s) => {
       s.move = to
@@ -344,10 +349,10 @@ class Stepping {
 
   #isNobodyOlder(side: Side): boolean {
     if (this.#protocol.has('nobody waits for transactions from before')) return true
-    return !this.#s.writers.some(({ at, place, isOld }) => at !== 'idle' && place === side && isOld)
+    return !this.#s.writers.some(({ at, place, isOlder }) => at !== 'idle' && place === side && isOlder)
   }
 
-  #step(label: string, change: Change): void {
+  #step(label: string, change: Change): undefined {
     const next = copyOf(this.#s)
     const learnt = change(next, this.#mover)
     if (learnt === undefined) return
@@ -360,7 +365,7 @@ class Stepping {
 
 const gone = { isThere: false, isSubscribed: false, queue: [], taken: 0 } as const
 
-function s_has(s: State, side: Side, generation: number, fence: number): boolean {
+function hasMarker(s: State, side: Side, generation: number, fence: number): boolean {
   return (s.markers[side][generation] ?? 0) >= fence
 }
 
@@ -369,7 +374,7 @@ function read(s: State): Partial<Mover> {
 }
 
 /** Where whoever takes the move begins. */
-function startOf(s: State, { steps, has }: Protocol): MoverAt {
+function startOf(s: State, { steps }: Protocol): MoverAt {
   switch (s.move) {
     case 'fencing':
       return 'give-up'
@@ -379,7 +384,7 @@ function startOf(s: State, { steps, has }: Protocol): MoverAt {
       return 'turn-retire'
     case 'finishing':
     case 'cancelling':
-      return has('rows are purged before replication is dropped') ? 'purge' : 'finish-replication'
+      return 'finish-replication'
     default:
       return 'follow'
   }

@@ -1,8 +1,9 @@
 // The world of the model: the catalog's row of one move, the tenant's gates in its two places, the rows and what replication has still
 // to bring, and everybody who acts: movers, writers, whoever notices an overdue fence, operations. Small, so that it can be explored.
 
-import type { MoveState, SwitchStep } from '../../../../src/core/move.ts'
+import type { MoveState } from '../../../../src/core/move.ts'
 import type { GateState } from '../../../../src/core/placement-adapter.ts'
+import type { ModelStep } from './protocol.ts'
 
 /** 0: where the move began. */
 export type Side = 0 | 1
@@ -17,6 +18,10 @@ export interface Gate {
   capabilities: GateState
   /** The fence at whose deadline they expire; 0 for none. */
   capabilitiesUntil: number
+  /** Since a moment that is written down (moving_since), every write can be waited for. */
+  isKnown: boolean
+  /** The last fence that was given up here: it is to do nothing any more. */
+  givenUp: number
 }
 
 /** Between its statements a mover stands somewhere, with what it believes. */
@@ -28,8 +33,9 @@ export type MoverAt =
   | 'tend-start'
   | 'tend-advance'
   | 'older-start'
+  | 'older-since'
   | 'older-wait'
-  | SwitchStep
+  | ModelStep
   | 'give-up'
   | 'reopen'
   | 'shut-other'
@@ -55,7 +61,7 @@ export interface Mover {
   resting: GateState
   /** The switch is only a verification: given up after the drain. */
   isVerifying: boolean
-  /** It has waited for older transactions, and the gate has not changed since. */
+  /** It has waited for transactions from before the moment that the gate knows still. */
   hasWaited: boolean
 }
 
@@ -66,8 +72,10 @@ export interface Writer {
   /** What the capability said in the snapshot. */
   sees: GateState
   isLocked: boolean
-  /** The gate has changed since the transaction began. */
+  /** The gate's row has changed since the transaction began. */
   isOld: boolean
+  /** The transaction began before the moment since which every write can be waited for. */
+  isOlder: boolean
   written: number
 }
 
@@ -137,7 +145,7 @@ const idleMover: Mover = {
   isVerifying: false,
   hasWaited: false,
 }
-const idleWriter: Writer = { at: 'idle', place: 0, sees: 'open', isLocked: false, isOld: false, written: 0 }
+const idleWriter: Writer = { at: 'idle', place: 0, sees: 'open', isLocked: false, isOld: false, isOlder: false, written: 0 }
 const noSlot: Slot = { isThere: false, isSubscribed: false, queue: [], taken: 0 }
 
 export interface Beginning {
@@ -166,8 +174,8 @@ export function firstState({ movers, writers, operations, hasWayBack }: Beginnin
     told: -1,
     known: [true, false],
     gates: [
-      { state: 'moving', fence: 0, until: 0, resting: null, capabilities: 'moving', capabilitiesUntil: 0 },
-      { state: 'moved', fence: 0, until: 0, resting: null, capabilities: 'moved', capabilitiesUntil: 0 },
+      { state: 'moving', fence: 0, until: 0, resting: null, capabilities: 'moving', capabilitiesUntil: 0, isKnown: false, givenUp: 0 },
+      { state: 'moved', fence: 0, until: 0, resting: null, capabilities: 'moved', capabilitiesUntil: 0, isKnown: false, givenUp: 0 },
     ],
     rows: [0, 0],
     volatile: [[], []],
@@ -221,7 +229,10 @@ function codes(words: readonly string[]): Readonly<Record<string, number>> {
 
 function codeOfMover(at: string): number {
   let code = moverCode.get(at)
-  if (code === undefined) moverCode.set(at, (code = moverCode.size))
+  if (code === undefined) {
+    code = moverCode.size
+    moverCode.set(at, code)
+  }
   return code
 }
 
@@ -241,7 +252,7 @@ export function keyOf(s: State): string {
   for (const gate of s.gates) {
     units.push(
       gateCode[gate.state]! | (gate.fence << 3) | (gate.until << 7) | ((gate.resting === null ? 7 : gateCode[gate.resting]!) << 11),
-      gateCode[gate.capabilities]! | (gate.capabilitiesUntil << 3),
+      gateCode[gate.capabilities]! | (gate.capabilitiesUntil << 3) | (gate.givenUp << 7) | ((gate.isKnown ? 1 : 0) << 11),
     )
   }
   for (const mover of s.movers) {
@@ -250,14 +261,15 @@ export function keyOf(s: State): string {
       mover.log | (gateCode[mover.resting]! << 5) | ((mover.hasWaited ? 1 : 0) << 8),
     )
   }
-  for (const { at, place, sees, isLocked, isOld, written } of s.writers) {
+  for (const { at, place, sees, isLocked, isOld, isOlder, written } of s.writers) {
     units.push(
       (at === 'idle' ? 0 : at === 'begun' ? 1 : at === 'checked' ? 2 : 3) |
         (place << 2) |
         (gateCode[sees]! << 3) |
         ((isLocked ? 1 : 0) << 6) |
         ((isOld ? 1 : 0) << 7) |
-        (written << 8),
+        ((isOlder ? 1 : 0) << 8) |
+        (written << 9),
     )
   }
   for (const side of [0, 1] as const) units.push(...s.markers[side], ...s.volatile[side], 60_000)

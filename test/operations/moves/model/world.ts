@@ -2,33 +2,37 @@
 // hold.
 
 import { isOver } from '../../../../src/core/move.ts'
-import { expireFence, isReadable, log, reopenGate, setGate, startMoving, writableAs } from './database.ts'
+import { claimGate, expireFence, isReadable, log, reopenGate, setGate, startMoving, writableAs } from './database.ts'
 import { moverSteps, type Step } from './mover.ts'
 import type { Protocol } from './protocol.ts'
 import { copyOf, deletion, markerFrom, otherOf, publisher, type Side, type State, type Writer } from './state.ts'
 
 const sides: readonly Side[] = [0, 1]
-const atRest: Omit<Writer, 'written'> = { at: 'idle', place: 0, sees: 'open', isLocked: false, isOld: false }
+const atRest: Omit<Writer, 'written'> = { at: 'idle', place: 0, sees: 'open', isLocked: false, isOld: false, isOlder: false }
 
 export function stepsFrom(s: State, protocol: Protocol): readonly Step[] {
   const steps: Step[] = [...moverSteps(s, protocol)]
-  const anybody = (label: string, change: (next: State) => unknown): void => {
+  const anybody = (label: string, change: (next: State) => unknown): undefined => {
     const next = copyOf(s)
     if (change(next) !== undefined) steps.push({ label, by: 'anybody', next })
   }
-  s.writers.forEach((writer, id) => writerSteps(s, { writer, id, protocol }, anybody))
+  for (const [id, writer] of s.writers.entries()) writerSteps(s, { writer, id, protocol }, anybody)
   replicationSteps(s, protocol, anybody)
-  if (s.passed < s.fence) anybody(`the deadline of fence ${s.passed + 1} passes`, (next) => (next.passed += 1))
+  if (s.passed < s.fence)
+    anybody(`the deadline of fence ${s.passed + 1} passes`, (next) => {
+      next.passed += 1
+      return true
+    })
   noticingSteps(s, protocol, anybody)
   operationSteps(s, protocol, anybody)
   if (isOver(s.move) && s.movesBegun < (protocol.movesMax ?? 0)) anybody('another move begins', (next) => beginAgain(next, protocol))
   return steps
 }
 
-type Anybody = (label: string, change: (next: State) => unknown) => void
+type Anybody = (label: string, change: (next: State) => unknown) => undefined
 
-function writerSteps(s: State, { writer, id, protocol }: { writer: Writer; id: number; protocol: Protocol }, anybody: Anybody): void {
-  const change = (label: string, next: Partial<Writer>): void =>
+function writerSteps(s: State, { writer, id, protocol }: { writer: Writer; id: number; protocol: Protocol }, anybody: Anybody): undefined {
+  const change = (label: string, next: Partial<Writer>): undefined =>
     anybody(`writer ${id} ${label}`, (state) => {
       state.writers[id] = { ...writer, ...next }
       return true
@@ -159,7 +163,7 @@ function operationSteps(s: State, protocol: Protocol, anybody: Anybody): void {
   const { operation } = s
   const state = operation === 'suspend' ? 'suspended' : 'open'
   anybody(`the operation calls set_gate(${s.serving}, ${state})`, (next) => {
-    if (setGate(next, next.serving, state, protocol) === undefined) return undefined
+    if (setGate(next, next.serving, state) === undefined) return undefined
     next.isSuspended = operation === 'suspend'
     next.operation = 'none'
     return true
@@ -182,7 +186,7 @@ function beginAgain(s: State, protocol: Protocol): true | undefined {
     // A number of its own, under which the place that it goes to is made ready: whoever purges there for an earlier move comes too late.
     s.fence += 1
     s.passed = Math.max(s.passed, s.fence - 1)
-    s.gates[to].fence = s.fence
+    claimGate(s, to, s.fence)
   }
   s.markers = [s.markers[0].map(() => 0), s.markers[1].map(() => 0)]
   const fresh = { isThere: true, isSubscribed: false, queue: [], taken: 0 }

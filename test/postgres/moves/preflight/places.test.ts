@@ -18,6 +18,7 @@ import {
   mend,
   movableMigrations,
   movableTables,
+  needsMoves,
   schemaFor,
   seenIn,
   situationOf,
@@ -37,7 +38,7 @@ const seen = (wanted: Wanted, breakIt: () => Promise<unknown>, mendIt?: () => Pr
 const inCatalog = (text: string, values: readonly unknown[] = []): Promise<unknown> =>
   made.connections.asMigrator('main', (control) => control.query(text, values))
 
-describe('before a move, of the two places beside each other', () => {
+describe('before a move, of the two places beside each other', { skip: needsMoves }, () => {
   before(async () => {
     made = await fleet(movableMigrations)
     reader = catalogReader(made)
@@ -309,7 +310,7 @@ describe('before a move, of the two places beside each other', () => {
         { rule, side: null, object: /move/ },
         () =>
           inCatalog(
-            `insert into partywall.moves (id, tenant_id, source, target, actor_kind, actor_id, reason) values ($1, $2, $3, $4, 'system', 'test', 'test')`,
+            `insert into partywall.moves (id, tenant_id, source, target, actor_kind, actor_id, reason, fence) values ($1, $2, $3, $4, 'system', 'test', 'test', 1)`,
             [id, tenant.id, tenant.placement, target],
           ),
         () => inCatalog('delete from partywall.moves as m where m.id = $1', [id]),

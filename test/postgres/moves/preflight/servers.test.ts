@@ -17,7 +17,16 @@ import { type MoveSituation, surveyMove } from '../../../../src/postgres/moves/s
 import { secureServer } from '../../../../src/postgres/placements/secure-server.ts'
 import { ensureRoles } from '../../../../src/postgres/roles.ts'
 import { type Fleet, fleet } from '../../../support/fleet.ts'
-import { catalogReader, found, mend, movableMigrations, seenIn, situationOf, type Wanted } from '../../../support/move-checks.ts'
+import {
+  catalogReader,
+  found,
+  mend,
+  movableMigrations,
+  needsMoves,
+  seenIn,
+  situationOf,
+  type Wanted,
+} from '../../../support/move-checks.ts'
 import { passwords, urlFor } from '../../../support/template.ts'
 
 const name = 'third'
@@ -54,7 +63,7 @@ async function alice(text: string): Promise<readonly Record<string, unknown>[]> 
 const seen = (wanted: Omit<Wanted, 'side'>, breakIt: () => Promise<unknown>, mendIt?: () => Promise<unknown>): Promise<void> =>
   seenIn(situation, { ...wanted, side: 'target' }, breakIt, mendIt)
 
-describe('before a move, of the servers', () => {
+describe('before a move, of the servers', { skip: needsMoves }, () => {
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'partywall-third-'))
     await restart()
@@ -191,7 +200,11 @@ describe('before a move, of the servers', () => {
       assert.deepEqual(await levels(150_013), [['refuse', 'target']])
       assert.deepEqual(await levels(160_014), [['warn', 'target']])
       assert.deepEqual(await levels(170_000), [])
-      assert.deepEqual(await found(situation, 'server-version'), survey.target.server!.version >= 170_000 ? [] : ['never'])
+      const told = await found(situation, 'server-version')
+      assert.deepEqual(
+        told.filter(({ at }) => at?.side === 'target'),
+        [],
+      )
     })
   })
 
