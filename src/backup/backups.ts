@@ -245,10 +245,11 @@ export class Backups {
 
 const system: Actor = Object.freeze({ kind: 'system', id: 'partywall' })
 
+/** A key is one tenant's alone: the restored one cannot have that of the live one. */
 function assertHasKeys(was: TenantKeys, given: TenantKeys): void {
-  const missing = (['bigint', 'text'] as const).filter((type) => was[type] !== undefined && given[type] === undefined)
-  if (missing.length === 0) return
+  const wanting = (['bigint', 'text'] as const).filter((type) => was[type] !== undefined && (given[type] ?? was[type]) === was[type])
+  if (wanting.length === 0) return
   throw new InvalidInputError(
-    `The tenant of the backup has a ${missing.join(' and a ')} key, which stays its own. Give the restored one another: keys.`,
+    `The tenant of the backup has a ${wanting.join(' and a ')} key, which stays its own. Give the restored one another: keys.`,
   )
 }

@@ -12,13 +12,14 @@ import {
   AbortedError,
   BackupInvalidError,
   BackupNotFoundError,
+  InvalidInputError,
   ObjectStoreError,
   OperationFailedError,
   TenantExistsError,
   TenantNotFoundError,
 } from '../../src/errors.ts'
 import type { Fleet } from '../../src/fleet.ts'
-import { type BackupFleet, backupFleet, castOfBackups, hostileBodies } from '../support/backups.ts'
+import { type BackupFleet, backupFleet, castOfBackups, hostileBodies, keyedTable } from '../support/backups.ts'
 import { bytesOf, inPieces } from './object-store-conformance.ts'
 
 const rowsPerFill = 2 + hostileBodies.length + 1
@@ -281,6 +282,22 @@ describe('backups', () => {
     assert.deepEqual(await stage.rowsOf('hooli-again'), await stage.rowsOf('hooli'))
   })
 
+  test('that were made for one occasion go after 30 days, but never the only good one', async () => {
+    const store = memoryStore()
+    const own = await stage.reopened({ store })
+    const [older, newer] = [await own.backups.create('acme', { kind: 'safety' }), await own.backups.create('acme', { kind: 'safety' })]
+    const ids = async (fleetThen: Fleet) => (await fleetThen.backups.list('acme')).backups.map(({ id }) => id)
+    assert.deepEqual((await own.backups.prune({ rule: { last: 0 } })).deleted, [])
+    await own.close()
+    const later = await stage.reopened({ store, clock: { now: () => Date.now() + 31 * 86_400_000, monotonic: () => performance.now() } })
+    assert.deepEqual(
+      (await later.backups.prune({ rule: { last: 0 } })).deleted.map(({ id }) => id),
+      [older.id],
+    )
+    assert.deepEqual(await ids(later), [newer.id])
+    await later.close()
+  })
+
   test('are made when they are due, and pruned by the rule', async () => {
     const store = memoryStore()
     let now = Date.parse('2026-03-01T12:00:00Z')
@@ -317,4 +334,22 @@ describe('backups', () => {
     await fleet.backups.delete(id)
     await assert.rejects(fleet.backups.get(`hooli/${id}`), BackupNotFoundError)
   })
+})
+
+test('backups of a tenant that tables know by a key of its own: the restored one needs another, and its rows have that', async (t) => {
+  const stage = await backupFleet({ withServer: false, more: keyedTable })
+  t.after(() => stage.strike())
+  const { fleet } = stage
+  await fleet.tenants.onboard({ slug: 'old-one', name: 'Old', plan: 'free', keys: { bigint: '42' } })
+  await stage.tenancy.run('old-one', async () => void (await stage.tenancy.query('insert into ledger (account, amount) values (42, 1.50)')))
+  const { id, tables, rows } = await fleet.backups.create('old-one')
+  assert.deepEqual([tables, rows], [4, 1])
+  assert.equal((await fleet.backups.verify(id)).isGood, true)
+  await assert.rejects(fleet.backups.restore(id, { as: 'old-again' }), InvalidInputError)
+  await assert.rejects(fleet.backups.restore(id, { as: 'old-again', keys: { bigint: '42' } }), InvalidInputError)
+  await fleet.backups.restore(id, { as: 'old-again', keys: { bigint: '-43' } })
+  const ledger = async (slug: string) =>
+    await stage.tenancy.run(slug, async () => (await stage.tenancy.query('select account, amount from ledger')).rows)
+  assert.deepEqual(await ledger('old-again'), [{ account: '-43', amount: '1.50' }])
+  assert.deepEqual(await ledger('old-one'), [{ account: '42', amount: '1.50' }])
 })

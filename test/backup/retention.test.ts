@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { openBackups } from '../../src/backup/fleet-backups.ts'
+import { memoryStore } from '../../src/backup/memory-store.ts'
 import { checkedRetention, keptBackups, type RetentionRule } from '../../src/backup/retention.ts'
 import { everyMs, isDue, scheduleOf } from '../../src/backup/schedule.ts'
+import { MemoryCatalog } from '../../src/core/memory-catalog.ts'
 import { ConfigurationError } from '../../src/errors.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 
 const at = (text: string) => ({ id: text, createdAt: new Date(`${text}Z`) })
 /** One each day at noon: January to March 2026, and one more in the evening of the last day. */
@@ -89,5 +93,30 @@ describe('a schedule', () => {
   test('takes minutes, hours, days and weeks, and refuses everything else', () => {
     assert.deepEqual(['30m', '6h', '1d', '2w'].map(everyMs), [1_800_000, 21_600_000, 86_400_000, 1_209_600_000])
     for (const every of ['', '1', '0h', '-1d', '1y', '1 d', '1d2h', '1.5h']) assert.throws(() => everyMs(every), ConfigurationError)
+  })
+})
+
+describe('a keeper of backups', () => {
+  test('looks for what is due once a minute at most, and not at all when nothing is scheduled', async () => {
+    const clock = new ManualClock()
+    let looks = 0
+    const catalog = Object.assign(new MemoryCatalog({ clock }), {
+      list: async () => {
+        looks += 1
+        return { tenants: [], next: undefined }
+      },
+    })
+    const parts = { clock, catalog } as unknown as Parameters<typeof openBackups>[1]
+    const keeper = openBackups({ store: memoryStore(), schedule: [{ every: '1h' }] }, parts)?.keeper()
+    const { signal } = new AbortController()
+    await keeper?.(signal)
+    await keeper?.(signal)
+    assert.equal(looks, 1)
+    clock.advance(60_000)
+    await keeper?.(signal)
+    assert.equal(looks, 2)
+    assert.equal(openBackups({ store: memoryStore() }, parts)?.keeper(), undefined)
+    assert.equal(openBackups(undefined, parts), undefined)
+    assert.throws(() => openBackups({ store: memoryStore(), schedule: [{ every: 'now' }] }, parts), ConfigurationError)
   })
 })

@@ -55,3 +55,16 @@ test('it ends in the middle of a pause, begins no round after its end, and refus
     await assert.rejects(keep(idle, { everyMs, signal: stop.signal }), InvalidInputError)
   }
 })
+
+test('it makes the backups that are due: those that failed are told of, and the others counted', async () => {
+  const failed = { error: new DatabaseUnavailableError('It is away.') }
+  const answers = [[{ error: undefined }, failed, { error: undefined }], []]
+  const seen = await rounds(2, { ...idle, backUp: async () => answers.shift()! })
+  assert.deepEqual(
+    seen.map(({ backedUp, errors }) => [backedUp, errors.map(({ code }) => code)]),
+    [
+      [2, ['PW_DATABASE_UNAVAILABLE']],
+      [0, []],
+    ],
+  )
+})

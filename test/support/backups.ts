@@ -52,6 +52,12 @@ select partywall.protect('notes');
 select partywall.protect('"odd ""Table"""');
 `
 
+/** A table that knows its tenants by a number: in a place of one tenant's own, that tenant has to have one. */
+export const keyedTable = `
+create table ledger (account bigint not null, id uuid not null default gen_random_uuid(), amount numeric, primary key (account, id));
+select partywall.protect('ledger', 'account');
+`
+
 export const castOfBackups = [
   { slug: 'acme', plan: 'free', isolation: 'pooled' },
   { slug: 'globex', plan: 'team', isolation: 'schema' },
@@ -95,10 +101,12 @@ export interface BackupFleet {
 }
 
 /** Call it in `before`, and `strike()` in `after`. */
-export async function backupFleet(options: { readonly store?: ObjectStore; readonly withServer?: boolean } = {}): Promise<BackupFleet> {
-  const { store = memoryStore(), withServer = true } = options
+export async function backupFleet(
+  options: { readonly store?: ObjectStore; readonly withServer?: boolean; readonly more?: string } = {},
+): Promise<BackupFleet> {
+  const { store = memoryStore(), withServer = true, more = '' } = options
   const directory = await mkdtemp(join(tmpdir(), 'partywall-backups-'))
-  await writeFile(join(directory, '0001-tables.sql'), tables)
+  await writeFile(join(directory, '0001-tables.sql'), tables + more)
   const migrations = pathToFileURL(`${directory}/`)
   const catalog = await testDatabase()
   const second: EmbeddedServer | undefined = withServer
