@@ -7,6 +7,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Isolation } from '../../src/core/placement.ts'
+import { moveMutants } from './moves.ts'
 import { type Mutant, mutants } from './mutants.ts'
 import { placementMutants } from './placements.ts'
 import { tenantKeyMutants } from './tenant-keys.ts'
@@ -29,7 +30,9 @@ interface Verdict {
 }
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'))
-const chosen = [...mutants, ...tenantKeyMutants, ...placementMutants].filter(({ name }) => wanted.every((word) => name.includes(word)))
+const chosen = [...mutants, ...tenantKeyMutants, ...placementMutants, ...moveMutants].filter(({ name }) =>
+  wanted.every((word) => name.includes(word)),
+)
 const base = await mkdtemp(join(tmpdir(), 'partywall-mutants-'))
 let isAllRed = chosen.length > 0
 try {
