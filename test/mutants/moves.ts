@@ -6,6 +6,8 @@ const wall = 'src/postgres/sql/wall/0001-wall.sql'
 const moveGate = 'src/postgres/moves/move-gate.ts'
 const session = 'src/postgres/moves/move-session.ts'
 const red = ['test/operations/moves/checker.test.ts']
+/** Servers are started and killed. */
+const timeoutMs = 400_000
 const locked = 'select g.state into gate from partywall.gates as g where g.tenant_id = tenant for share;'
 
 export const moveMutants: readonly Mutant[] = [
@@ -13,6 +15,7 @@ export const moveMutants: readonly Mutant[] = [
     name: 'a write of a moving tenant takes no lock',
     edits: [{ file: wall, from: locked, to: locked.replace(' for share', '') }],
     red,
+    timeoutMs,
   },
   {
     name: 'a write looks at the gate before it locks it',
@@ -25,21 +28,25 @@ export const moveMutants: readonly Mutant[] = [
       },
     ],
     red,
+    timeoutMs,
   },
   {
     name: 'a switch does not wait for the drain',
     edits: [{ file: moveGate, from: '      if (rows.length > 0) return true\n', to: '      if (rows.length >= 0) return true\n' }],
     red,
+    timeoutMs,
   },
   {
     name: 'the place that a tenant goes to shows what it may lose',
     edits: [{ file: 'src/postgres/moves/replication.ts', from: 'synchronous_commit = on', to: 'synchronous_commit = off' }],
     red,
+    timeoutMs,
   },
   {
     name: 'the place that was left is not retired',
     edits: [{ file: session, from: 'return await retireGate(left, this.#ends.tenant.id, move.fence)', to: 'return void left' }],
     red,
+    timeoutMs,
   },
   {
     name: 'the place that was left is purged while it is still replicated',
@@ -52,5 +59,6 @@ export const moveMutants: readonly Mutant[] = [
       },
     ],
     red,
+    timeoutMs,
   },
 ]

@@ -9,7 +9,14 @@ const seed = 20_260_801
 const switchesOnly = [['start', 'switch', 'reverse', 'switch', 'complete']] as const satisfies CampaignOptions['plans']
 
 async function run(context: TestContext, options: Omit<CampaignOptions, 'seed' | 'applications' | 'ballast' | 'tell'>): Promise<Report> {
-  const report = await campaign({ seed, applications: 2, ballast: 1_000, tell: (line) => context.diagnostic(line), ...options })
+  const report = await campaign({
+    seed,
+    applications: 2,
+    pauseMs: 30,
+    ballast: 1_000,
+    tell: (line) => context.diagnostic(line),
+    ...options,
+  })
   context.diagnostic(JSON.stringify(report))
   deepEqual(report.wrong, [])
   ok(report.operations['nomad acknowledged']! > 100, 'it was written')

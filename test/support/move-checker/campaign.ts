@@ -24,6 +24,8 @@ export interface CampaignOptions {
   /** What becomes of a move: chosen by chance among these. Default: all there is. */
   readonly plans?: readonly (readonly Verb[])[] | undefined
   readonly applications: number
+  /** Between two operations of one of their six writers, on average. Default 15. */
+  readonly pauseMs?: number | undefined
   /** Rows of the tenant that nobody writes again. */
   readonly ballast: number
   readonly tell?: ((line: string) => void) | undefined
@@ -299,7 +301,15 @@ class Campaign {
         { slug: 'nomad', writers: 4 },
         { slug: 'busy', writers: 2 },
       ]
-      return { urls, secrets, history, name, tenants, seed: this.#o.seed + 1_000 * id + generation, pauseMs: 15 } satisfies ApplicationTask
+      return {
+        urls,
+        secrets,
+        history,
+        name,
+        tenants,
+        seed: this.#o.seed + 1_000 * id + generation,
+        pauseMs: this.#o.pauseMs ?? 15,
+      } satisfies ApplicationTask
     })
   }
 
