@@ -184,8 +184,11 @@ class MoveDrive implements Drive {
     if (this.move.state !== 'following') return undefined
     const { wish, serving, options, notes, problem } = this.move
     if (wish === 'verify' || wish === 'cancel' || wish === 'complete') return wish
-    if (wish === 'switch' && serving === 'source') return 'switch'
-    if (wish === 'reverse' && serving === 'target') return 'switch'
+    if (wish === 'switch' || wish === 'reverse') {
+      if ((wish === 'switch') === (serving === 'source')) return 'switch'
+      // Two asked for the same, and the other one was first.
+      await this.advance('following', 'following', { wish: null })
+    }
     if (options.auto !== true || problem !== undefined) return 'rest'
     if (serving === 'source') return 'switch'
     const soakedMs = this.o.clock.now() - Date.parse(String(notes['switchedAt']))

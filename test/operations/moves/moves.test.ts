@@ -15,6 +15,7 @@ import {
   TenantSuspendedError,
 } from '../../../src/errors.ts'
 import type { MoveEvent } from '../../../src/operations/moves/move-event.ts'
+import { arrive } from '../../../src/postgres/moves/arrive.ts'
 import { type MoveStage, moveStage } from '../../support/move-stage.ts'
 
 const reason = 'Contract 4711.'
@@ -92,6 +93,22 @@ describe('moves', () => {
     await assert.rejects(stage.fleet.moves.switch('frank'), MoveStateError)
     assert.deepEqual(await stage.leftovers(), [])
     assert.equal(await stage.count('frank'), 3)
+  })
+
+  test('the switch itself opens no gate: who is let in before the other place is shut reads there what is old', async () => {
+    await stage.tenant('bert', 'database', 3)
+    const move = await stage.fleet.moves.start('bert', { to: 'pooled' }, { reason })
+    // As the switch does it, and no more: in a transaction that is taken back.
+    await stage.catalog.superuser.transaction(async (connection) => {
+      await arrive(connection, move.tenantId, move.target)
+      const [gate] = await connection.query<{ state: string }>('select g.state from partywall.gates as g where g.tenant_id = $1', [
+        move.tenantId,
+      ])
+      assert.equal(gate?.state, 'moved')
+      await connection.query('rollback')
+      await connection.query('begin')
+    })
+    await stage.fleet.moves.cancel('bert')
   })
 
   test('a tenant without a row moves', async () => {

@@ -172,14 +172,14 @@ revoke execute on function partywall.check_residents() from public;
 
 -- The gate follows the status in the same transaction, so that the database refuses at once, whatever any cache says.
 -- This is the gate in the catalog's database. A tenant that lives elsewhere has its own gate there, and is refused here.
--- One that moves here is let in by the mover, after it has been shut out where it was; until then its gate here is fenced.
+-- One that moves is let in by the mover, after it has been shut out where it was: the switch itself opens no gate.
 create function partywall.follow_tenant_status() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $fn$
 begin
   if tg_op = 'UPDATE' and old.database_name <> new.database_name
-    and exists (select from partywall.gates as g where g.tenant_id = new.id and g.state = 'fenced') then
+    and exists (select from partywall.moves as m where m.tenant_id = new.id and m.finished_at is null) then
     return null;
   end if;
   perform partywall.set_gate(new.id,
