@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly tenants?: number | undefined
   /** Rows of the tenant that `drop` empties. */
   readonly dropRows?: number | undefined
+  /** Rows of the tenant that moves. Default 100,000. */
+  readonly moveRows?: number | undefined
   /** Of the fleet that is migrated. */
   readonly fleet: { readonly schemas: number; readonly databases: number }
   readonly log: (line: string) => void

@@ -1,5 +1,5 @@
 // `npm run bench [-- name…] [--json] [--rounds N] [--clients 1,16,64] [--rows N] [--tenants N] [--drop-rows N]`
-//                    `[--schemas N] [--databases N]`
+//                    `[--move-rows N] [--schemas N] [--databases N]`
 //
 // Without names, all. Figures are ratios of windows in the same round: docs/benchmarks.md has the method and the results.
 
@@ -14,6 +14,7 @@ import { fullScan } from './full-scan.ts'
 import { insert } from './insert.ts'
 import { kysely } from './kysely.ts'
 import { list } from './list.ts'
+import { move } from './move.ts'
 import { noisyNeighbour } from './noisy-neighbour.ts'
 import { onboarding } from './onboarding.ts'
 import { databasePlacement, schemaPlacement } from './placed.ts'
@@ -37,6 +38,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   onboarding,
   connections,
   drop,
+  move,
   context,
   fleet,
 }
@@ -51,6 +53,7 @@ const { values, positionals } = parseArgs({
     window: { type: 'string', default: '160' },
     tenants: { type: 'string' },
     'drop-rows': { type: 'string' },
+    'move-rows': { type: 'string' },
     schemas: { type: 'string', default: '10000' },
     databases: { type: 'string', default: '100' },
   },
@@ -63,6 +66,7 @@ const options: RunOptions = {
   clients: values.clients.split(',').map(Number),
   windowMs: Number(values.window),
   ...(values.tenants !== undefined && { tenants: Number(values.tenants) }),
+  ...(values['move-rows'] !== undefined && { moveRows: Number(values['move-rows']) }),
   ...(values['drop-rows'] !== undefined && { dropRows: Number(values['drop-rows']) }),
   fleet: { schemas: Number(values.schemas), databases: Number(values.databases) },
   // People read on stderr when a machine reads stdout.
@@ -74,6 +78,7 @@ const isGood = [
   options.windowMs,
   options.tenants ?? 1,
   options.dropRows ?? 1,
+  options.moveRows ?? 1,
   options.fleet.schemas,
   options.fleet.databases,
   rows,

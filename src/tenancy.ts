@@ -226,8 +226,7 @@ export class Tenancy {
       requestId: this.tryCurrent()?.requestId,
       reason: options.reason,
     })
-    const { capabilities } = await this.#parts.leases.databaseOf(tenantFound)
-    return await capabilities.issue(id, options.ttlMs ?? 60_000)
+    return await this.#parts.leases.issueCapability(tenantFound, options.ttlMs ?? 60_000)
   }
 
   /** The tables behind the wall, read anew. What `db()` knows of them is brought up to date. */

@@ -8,6 +8,7 @@ import { ConfigurationError } from '../errors.ts'
 import { type BulkResult, executePlan } from '../operations/moves/execute-plan.ts'
 import type { BulkPlan, PlannedMove, PlanServer, TenantSizes } from '../operations/moves/plan.ts'
 import { PostgresTenantSizes } from '../postgres/moves/tenant-sizes.ts'
+import type { SharedDatabase } from '../postgres/placements/schema-databases.ts'
 import type { ServerLoad } from '../postgres/servers.ts'
 import type { Outcome } from './exit-codes.ts'
 import type { FleetPlane } from './fleet-plane.ts'
@@ -70,13 +71,29 @@ export function tenantSizes({ fleet }: FleetPlane): TenantSizes {
 
 /** As a plan knows them. */
 export async function planServers({ fleet }: FleetPlane): Promise<readonly PlanServer[]> {
-  return (await fleet.servers.list()).map(planServerOf)
+  const databases = await fleet.placements.schemaDatabases.list()
+  return (await fleet.servers.list()).map((server) =>
+    planServerOf(
+      server,
+      databases.filter((one) => one.server === server.name),
+    ),
+  )
 }
 
-function planServerOf({ name, region, state, labels, tenantsMax, provisioned, ownDatabases, databases }: ServerLoad): PlanServer {
+function planServerOf(server: ServerLoad, shared: readonly SharedDatabase[]): PlanServer {
+  const { name, region, state, labels, tenantsMax, provisioned, ownDatabases, databases } = server
   const isDedicated = labels['dedicated'] === true || tenantsMax === 1 || provisioned !== null
-  const room = tenantsMax === null ? Number.POSITIVE_INFINITY : tenantsMax - ownDatabases
-  return { name, region, state, isDedicated, room: isDedicated ? Number(provisioned === null && databases === 0) : room }
+  const roomIn = (holds: SharedDatabase['holds']): number =>
+    shared
+      .filter((one) => one.holds === holds && one.state === 'active')
+      .reduce((sum, one) => sum + (one.tenantsMax === undefined ? Number.POSITIVE_INFINITY : one.tenantsMax - one.tenants), 0)
+  const room = {
+    pooled: roomIn('pooled'),
+    schema: roomIn('schema'),
+    database: tenantsMax === null ? Number.POSITIVE_INFINITY : tenantsMax - ownDatabases,
+    server: isDedicated && provisioned === null && databases === 0 ? 1 : 0,
+  }
+  return { name, region, state, isDedicated, room }
 }
 
 /** Who goes, who stays and why, and what it comes to. */

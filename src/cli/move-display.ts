@@ -69,7 +69,7 @@ export function moveDisplay({ terminal, isJson, clock, nameOf }: MoveDisplayOpti
     say(one, one.move === undefined ? one.state : `${one.state}. ${meaningOf({ ...one.move, state: one.state, serving: one.serving! })}`)
   }
   const tellProgress = (one: Shown): void => {
-    if (isDrawn || one.progress === undefined || clock.monotonic() - one.saidAtMs < lineEveryMs) return
+    if (isDrawn || one.state !== 'copying' || one.progress === undefined || clock.monotonic() - one.saidAtMs < lineEveryMs) return
     one.saidAtMs = clock.monotonic()
     say(one, progressText(one.progress))
   }
@@ -167,7 +167,7 @@ function block(all: readonly Shown[], columns: number): string {
 
 function headline({ tenant, move, state, progress }: Shown): string {
   const way = move === undefined ? '' : `  ${placeText(move.source)} → ${placeText(move.target)}`
-  const facts = progress === undefined ? '' : `  ${progressText(progress)}`
+  const facts = progress === undefined || state !== 'copying' ? '' : `  ${progressText(progress)}`
   return `${tenant}${way}  ${state ?? ''}${facts}`
 }
 

@@ -7,7 +7,7 @@ import type { MoveStatus, Moves } from '../operations/moves/moves.ts'
 import { columns } from './columns.ts'
 import { type FleetPlane, fleetTenant } from './fleet-plane.ts'
 import { type MoveDisplay, moveDisplay, progressText } from './move-display.ts'
-import { meaningOf, nextTexts, pauseText, placeText, remedyOf, servedText } from './move-words.ts'
+import { bytesText, meaningOf, nextTexts, pauseText, placeText, remedyOf, servedText } from './move-words.ts'
 import type { Output } from './output.ts'
 import type { Terminal } from './verb.ts'
 
@@ -102,7 +102,8 @@ export function moveLines({ move, next }: MoveStatus, tenant: string): readonly 
     ['since', createdAt.toISOString()],
     ['asked by', `${actor.kind} ${actor.id}: ${reason}`],
   ]
-  if (!isOver(state) && progress !== undefined) facts.push(['progress', progressText(progress)])
+  if (state === 'copying' && progress !== undefined) facts.push(['copied', progressText(progress)])
+  if (state === 'following' && progress !== undefined) facts.push(['behind', `${bytesText(progress.lagBytes)} of the log`])
   if (pauseMs !== undefined) facts.push(['last pause', `${pauseText(pauseMs)}, as the mover saw it`])
   if (verifiedAt !== undefined) facts.push(['compared', `${verifiedAt.toISOString()}: both places were the same`])
   if (finishedAt !== undefined) facts.push(['over since', finishedAt.toISOString()])

@@ -145,6 +145,22 @@ export class Leases {
     return this.databases.tryGet(tenant) ?? (await this.databases.get(tenant))
   }
 
+  /** A capability of its own, from where the tenant is. Waits as a statement does while it is being switched. */
+  async issueCapability(found: Tenant, ttlMs: number): Promise<Capability> {
+    const tries = this.tries(found.id, {})
+    for (let tenant = this.moveWait.newest(found); ; ) {
+      let database: TenantDatabase | undefined
+      try {
+        database = await this.databaseOf(tenant)
+        return await database.capabilities.issue(tenant.id, ttlMs)
+      } catch (error) {
+        const cure = tries.cureOf(error, tenant, database)
+        if (cure === undefined) throw error
+        tenant = await tries.next(cure, error, tenant)
+      }
+    }
+  }
+
   /** What decides, after a failure, whether to try again. */
   tries(tenantId: TenantId, { signal, timeoutMs }: Pick<QueryOptions, 'signal' | 'timeoutMs'>): Tries {
     const onFailure = (error: unknown): void => this.noteRefusal(error, tenantId)

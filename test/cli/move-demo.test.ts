@@ -8,15 +8,45 @@ import { after, before, describe, test } from 'node:test'
 import { findConfig } from '../../src/cli/config-file.ts'
 import { loadApplication } from '../../src/cli/dev/application.ts'
 import { type DevEnvironment, startDevEnvironment } from '../../src/cli/dev/environment.ts'
-import { demonstrateMove } from '../../src/cli/dev/move-demo.ts'
+import { demonstrateMove, demoReason, takeBackDemoMoves } from '../../src/cli/dev/move-demo.ts'
 import { parseTenantRef } from '../../src/core/tenant.ts'
-import { openFleet } from '../../src/fleet.ts'
+import { type Fleet, openFleet } from '../../src/fleet.ts'
 import { embedded } from '../../src/provisioners/embedded.ts'
 import { fileSecrets } from '../../src/secrets/file.ts'
 import { runOn } from '../support/terminal.ts'
 
 const file = new URL('../../examples/documents/src/application.ts', import.meta.url).pathname
 const settings = { fsync: 'off', full_page_writes: 'off' }
+
+test('moves of a demonstration that was killed are taken back, from wherever they stand; those of others are left alone', async () => {
+  for (const [next, asked] of [
+    [
+      ['verify', 'reverse', 'complete'],
+      ['resume', 'reverse', 'cancel'],
+    ],
+    [
+      ['verify', 'switch', 'cancel'],
+      ['resume', 'cancel'],
+    ],
+  ] as const) {
+    const said: string[] = []
+    const say = (what: string) => async (): Promise<never> => said.push(what) as never
+    const open = [
+      { id: 'own', reason: demoReason },
+      { id: 'other', reason: 'contract 4711' },
+    ]
+    const moves = {
+      list: async () => open,
+      resumeAll: say('resume'),
+      status: async (id: string) => ({ move: { id, state: 'following' }, next }),
+      reverse: say('reverse'),
+      cancel: say('cancel'),
+    } as unknown as Fleet['moves']
+    const reported: string[] = []
+    await takeBackDemoMoves({ moves }, (line) => reported.push(line))
+    assert.deepEqual([said, reported.length], [asked, 1])
+  }
+})
 
 describe('the demonstration of a move', () => {
   let cwd: string

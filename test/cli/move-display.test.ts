@@ -88,10 +88,12 @@ test('every verb that would be taken is named as a command that can be pasted', 
 test('a status says where it is, how long the pause was, what is wrong and what to do', () => {
   const problem = { code: 'PW_MOVE_FENCE_EXPIRED', message: 'The fence was given up at its deadline.' }
   const move = moveOf({ state: 'following', pauseMs: 31.4, problem, notes: { progress: progress as never } })
+  assert.match(moveLines({ move: { ...move, state: 'copying' }, next: [] }, 'acme').join('\n'), /copied +1 of 3 tables/)
   const text = moveLines({ move, next: ['switch', 'cancel'] }, 'acme').join('\n')
   assert.match(text, /^acme: following, served at the source: pooled on main$/m)
   assert.match(text, /way +pooled on main → server on pg-7$/m)
   assert.match(text, /asked by +staff ada: contract 4711$/m)
+  assert.match(text, /behind +1\.2 kB of the log/)
   assert.match(text, /last pause +31 ms/)
   assert.match(text, /^Problem: The fence was given up at its deadline. \(PW_MOVE_FENCE_EXPIRED\)$/m)
   assert.match(text, /^What to do: Nothing is lost: .* Switch again/m)

@@ -17,6 +17,8 @@ export interface Mutant {
   readonly placement?: Isolation
   /** Each of these must turn red. */
   readonly red: readonly string[]
+  /** How long one of them may take. Default 120,000. */
+  readonly timeoutMs?: number
 }
 
 const wall = 'src/postgres/sql/wall/0001-wall.sql'

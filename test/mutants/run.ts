@@ -6,14 +6,14 @@ import { spawn } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import type { Isolation } from '../../src/core/placement.ts'
+import { moveMutants } from './moves.ts'
 import { type Mutant, mutants } from './mutants.ts'
 import { placementMutants } from './placements.ts'
 import { tenantKeyMutants } from './tenant-keys.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const concurrency = 2
-const timeoutMs = 120_000
+const timeoutMsDefault = 120_000
 
 interface Run {
   readonly passed: number
@@ -29,15 +29,17 @@ interface Verdict {
 }
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'))
-const chosen = [...mutants, ...tenantKeyMutants, ...placementMutants].filter(({ name }) => wanted.every((word) => name.includes(word)))
+const chosen = [...mutants, ...tenantKeyMutants, ...placementMutants, ...moveMutants].filter(({ name }) =>
+  wanted.every((word) => name.includes(word)),
+)
 const base = await mkdtemp(join(tmpdir(), 'partywall-mutants-'))
 let isAllRed = chosen.length > 0
 try {
-  const pairs = chosen.flatMap(({ red, placement = 'pooled' }) => red.map((file) => ({ file, placement })))
+  const pairs = chosen.flatMap(({ red, placement = 'pooled', timeoutMs }) => red.map((file) => ({ file, placement, timeoutMs })))
   const once = [...new Map(pairs.map((pair) => [`${pair.placement} ${pair.file}`, pair])).values()]
-  const broken = (
-    await inTurn(once, async ({ file, placement }) => ({ file, run: await runTests(await copyOfTree(), file, placement) }))
-  ).filter(({ run }) => !isGreen(run))
+  const broken = (await inTurn(once, async ({ file, ...how }) => ({ file, run: await runTests(await copyOfTree(), file, how) }))).filter(
+    ({ run }) => !isGreen(run),
+  )
   for (const { file, run } of broken) console.log(`✖ ${file} is not green without any edit (${run.passed} passed, ${run.failed} failed)`)
   isAllRed &&= broken.length === 0
   if (broken.length === 0) {
@@ -58,7 +60,7 @@ async function judge(mutant: Mutant): Promise<Verdict> {
   const counts: string[] = []
   await mutate(tree, mutant)
   for (const file of mutant.red) {
-    const run = await runTests(tree, file, mutant.placement ?? 'pooled')
+    const run = await runTests(tree, file, mutant)
     const isHanging = run.exitCode === null
     // Nothing passed and nothing failed: it did not even start.
     if (isGreen(run) || (run.passed + run.failed === 0 && !isHanging)) survivedIn.push(file)
@@ -96,7 +98,11 @@ async function mutate(tree: string, mutant: Mutant): Promise<void> {
   }
 }
 
-function runTests(tree: string, file: string, placement: Isolation): Promise<Run> {
+function runTests(
+  tree: string,
+  file: string,
+  { placement = 'pooled', timeoutMs = timeoutMsDefault }: Pick<Mutant, 'placement' | 'timeoutMs'>,
+): Promise<Run> {
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, ['--test', '--test-reporter=tap', file], {
       cwd: tree,

@@ -9,7 +9,7 @@ import type { PartywallConfig } from '../../config.ts'
 import type { IdentityProvider } from '../../core/identity.ts'
 import type { Plan } from '../../core/plans.ts'
 import type { SecretStore } from '../../core/secret-store.ts'
-import { ConfigurationError } from '../../errors.ts'
+import { ConfigurationError, OperationInProgressError } from '../../errors.ts'
 import { type Fleet, openFleet } from '../../fleet.ts'
 import { apiKey } from '../../identity/api-key.ts'
 import { jwt } from '../../identity/jwt.ts'
@@ -194,12 +194,12 @@ async function openDevFleet(parts: {
     const moving = await fleet.moves.list({ open: true, limit: 1_000 })
     const toServers = moving.filter(({ source, target }) => [source, target].some(({ isolation }) => isolation === 'server'))
     await servers.start([...new Set([...own.tenants.map(({ id }) => id), ...toServers.map(({ tenantId }) => tenantId)])])
-    const applied = await fleet.migrateMain()
+    await takeBackDemoMoves(fleet, report)
+    const applied = await migrateShared(fleet, report)
     report(applied.length === 0 ? 'The shared tables are up to date' : `Migrated: ${applied.map(({ file }) => file).join(', ')}`)
     await fleet.placements.schemaDatabases.create({ server: 'main', name: `${application.name.replaceAll('-', '_')}_schemas` })
     // What a killed run left half-made; and the places of tenants who were there before a new migration.
     await finishOperations(fleet, report)
-    await takeBackDemoMoves(fleet, report)
     const plan = await fleet.rollout.plan()
     if (plan.total > 0) {
       const { done } = await fleet.rollout.up({ actor: { kind: 'system', id: 'partywall dev' }, ignoresLint: true })
@@ -209,6 +209,17 @@ async function openDevFleet(parts: {
   } catch (error) {
     await fleet.close()
     throw error
+  }
+}
+
+/** A move that somebody left open keeps the shape of the shared tables: it is served as it is. */
+async function migrateShared(fleet: Fleet, report: (line: string) => void): ReturnType<Fleet['migrateMain']> {
+  try {
+    return await fleet.migrateMain()
+  } catch (error) {
+    if (!(error instanceof OperationInProgressError)) throw error
+    report(error.message)
+    return []
   }
 }
 

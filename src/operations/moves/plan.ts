@@ -28,8 +28,8 @@ export interface PlanServer {
   readonly state: 'provisioning' | 'active' | 'draining' | 'retired'
   /** For one tenant alone. */
   readonly isDedicated: boolean
-  /** How many more databases of tenants' own it may hold; Infinity without a bound. */
-  readonly room: number
+  /** How many more may come there to live so; Infinity without a bound. Shared tables and schemas need a database that holds them. */
+  readonly room: Readonly<Record<Isolation, number>>
 }
 
 /** Where to. */
@@ -154,11 +154,10 @@ function bySize(sizes: ReadonlyMap<TenantId, TenantSize>): (a: PlanTenant, b: Pl
 /** What the servers can take, as the plan fills them. Who comes second to the last place is told so now, and not in the middle. */
 export class Rooms {
   readonly #servers: readonly PlanServer[]
-  readonly #room: Map<string, number>
+  readonly #taken = new Map<string, number>()
 
   constructor(servers: readonly PlanServer[]) {
     this.#servers = servers
-    this.#room = new Map(servers.map(({ name, room }) => [name, room]))
   }
 
   /** Takes a place for the tenant. @returns why there is none. */
@@ -180,13 +179,16 @@ export class Rooms {
     return to === 'server' ? undefined : this.#takeAt(here, to)
   }
 
-  /** Of shared tables and schemas a server holds any number. */
   #takeAt(servers: readonly PlanServer[], to: Isolation): string | undefined {
-    if (to !== 'database' && to !== 'server') return undefined
-    const free = servers.find(({ name }) => this.#room.get(name)! > 0)
-    if (free === undefined)
-      return `${servers.map(({ name }) => name).join(', ')} ${servers.length === 1 ? 'is' : 'are'} full with those before it.`
-    this.#room.set(free.name, this.#room.get(free.name)! - 1)
-    return undefined
+    const taken = ({ name }: PlanServer): number => this.#taken.get(`${name} ${to}`) ?? 0
+    const free = servers.find((server) => server.room[to] > taken(server))
+    if (free !== undefined) {
+      this.#taken.set(`${free.name} ${to}`, taken(free) + 1)
+      return undefined
+    }
+    const names = servers.map(({ name }) => name).join(', ')
+    const isShared = to === 'pooled' || to === 'schema'
+    if (servers.some((server) => taken(server) > 0)) return `${names} ${servers.length === 1 ? 'is' : 'are'} full with those before it.`
+    return `There is no room at ${names}${isShared ? `, in a database that holds ${to === 'schema' ? 'schemas' : 'shared tables'}` : ''}.`
   }
 }

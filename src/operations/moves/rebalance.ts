@@ -61,19 +61,17 @@ export function planRebalance(input: RebalanceInput): RebalancePlan {
   let stepsLeft = movesMax
   for (const region of new Set(balanced.map((server) => server.region))) {
     const here = balanced.filter((server) => server.region === region)
-    const room = new Map(here.map((server) => [server.name, server.room]))
+    const rooms = new Map(here.map((server) => [server.name, { ...server.room }]))
     const own = movable.filter(({ tenant }) => tenant.region === region)
     let isBegun = false
     while (stepsLeft > 0) {
-      const next = nextStep({ here, own, scales, room, allowed: input.tolerance / (isBegun ? 2 : 1) })
+      const next = nextStep({ here, own, scales, rooms, allowed: input.tolerance / (isBegun ? 2 : 1) })
       if (next === undefined) break
       isBegun = true
       stepsLeft -= 1
-      const hasOwnDatabase = next.party.tenant.placement.isolation === 'database'
-      if (hasOwnDatabase) {
-        room.set(next.party.at, room.get(next.party.at)! + 1)
-        room.set(next.to, room.get(next.to)! - 1)
-      }
+      const { isolation } = next.party.tenant.placement
+      rooms.get(next.party.at)![isolation] += 1
+      rooms.get(next.to)![isolation] -= 1
       scales.carry(next.party, next.to)
     }
   }
@@ -156,7 +154,7 @@ interface Region {
   readonly here: readonly PlanServer[]
   readonly own: readonly Weighed[]
   readonly scales: Scales
-  readonly room: ReadonlyMap<string, number>
+  readonly rooms: ReadonlyMap<string, PlanServer['room']>
   /** So much above the mean is too full now. */
   readonly allowed: number
 }
@@ -166,10 +164,10 @@ interface Step {
   readonly to: string
 }
 
-function nextStep({ here, own, scales, room, allowed }: Region): Step | undefined {
+function nextStep({ here, own, scales, rooms, allowed }: Region): Step | undefined {
   const active = here.filter(({ state }) => state === 'active').map(({ name }) => name)
   const emptiest = [...active].sort((a, b) => scales.of(a) - scales.of(b) || (a < b ? -1 : 1))
-  const hasRoom = (name: string, { tenant }: Weighed): boolean => tenant.placement.isolation !== 'database' || room.get(name)! > 0
+  const hasRoom = (name: string, { tenant }: Weighed): boolean => rooms.get(name)![tenant.placement.isolation] > 0
   // Nobody is to stay on a server that is being drained: the heaviest first, while there is most room to choose from.
   const leaving = own.filter(({ at }) => here.some(({ name, state }) => name === at && state === 'draining'))
   for (const party of leaving.sort((a, b) => b.weight - a.weight)) {

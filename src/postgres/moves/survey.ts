@@ -40,6 +40,8 @@ export interface MovePlace {
   readonly ownSchema: string | undefined
   /** Undefined while the server does not answer, or is not there yet. */
   readonly server: MoveServer | undefined
+  /** It is made for the tenant when the move has begun: the catalog knows its name alone. */
+  readonly isPromised: boolean
   /** Why the server, or the database, does not answer. */
   readonly problem: string | undefined
   /** As PostgreSQL knows it. */
@@ -63,6 +65,7 @@ interface Registered {
   readonly region: string
   readonly labels: Readonly<Record<string, unknown>>
   readonly databaseName: string | null
+  readonly isPromised: boolean
 }
 
 /** Looks at both places. What does not answer is told in the place's `problem`, and not thrown. */
@@ -76,7 +79,8 @@ async function look(situation: MoveSituation, side: MoveSide): Promise<MovePlace
   const placement = situation[side]
   // What the catalog says of its own database may be from before it was restored elsewhere.
   const [registered] = await catalog.query<Registered>(
-    `select s.region, s.labels, case d.name when 'main' then current_database() else d.database_name end as "databaseName"
+    `select s.region, s.labels, s.state = 'provisioning' as "isPromised",
+            case d.name when 'main' then current_database() else d.database_name end as "databaseName"
        from partywall.servers as s
        left join partywall.databases as d on d.server_name = s.name and d.name = $2
       where s.name = $1`,
@@ -91,6 +95,7 @@ async function look(situation: MoveSituation, side: MoveSide): Promise<MovePlace
     labels: registered?.labels ?? {},
     ownSchema: placement.isolation === 'schema' ? placement.schema : undefined,
     databaseName,
+    isPromised: registered?.isPromised === true,
     query: async <Row extends object>(text: string, values: readonly unknown[] = []) =>
       await connections.asMigrator(placement.database, (control) => control.query<Row>(text, values)),
     administer: async <Row extends object>(text: string, values: readonly unknown[] = [], database = databaseName ?? 'postgres') =>
@@ -100,7 +105,7 @@ async function look(situation: MoveSituation, side: MoveSide): Promise<MovePlace
       return await sizes
     },
   }
-  if (registered === undefined) return { ...place, server: undefined, problem: undefined, isMade: false }
+  if (registered === undefined || registered.isPromised) return { ...place, server: undefined, problem: undefined, isMade: false }
   let server: MoveServer | undefined
   try {
     server = await connections.asAdministrator(placement.server, readMoveServer)

@@ -2,26 +2,44 @@
 // The long campaign is in test/full/move-checker.test.ts.
 
 import { deepEqual, ok } from 'node:assert/strict'
-import { test } from 'node:test'
-import { campaign } from '../../support/move-checker/campaign.ts'
+import { type TestContext, test } from 'node:test'
+import { type CampaignOptions, campaign, type Report } from '../../support/move-checker/campaign.ts'
 
-test('moves with kills lose nothing, double nothing, show nothing stale and leave nothing behind', async (context) => {
-  const seed = 20_260_801
+const seed = 20_260_801
+const switchesOnly = [['start', 'switch', 'reverse', 'switch', 'complete']] as const satisfies CampaignOptions['plans']
+
+async function run(context: TestContext, options: Omit<CampaignOptions, 'seed' | 'applications' | 'ballast' | 'tell'>): Promise<Report> {
   const report = await campaign({
     seed,
-    moves: 3,
-    faultsPart: 0.5,
-    faults: ['mover', 'mover', 'target', 'application', 'stalled replication'],
-    plans: [
-      ['start', 'switch', 'complete'],
-      ['start', 'switch', 'reverse', 'cancel'],
-    ],
     applications: 2,
-    ballast: 2_000,
+    pauseMs: 30,
+    ballast: 1_000,
     tell: (line) => context.diagnostic(line),
+    ...options,
   })
   context.diagnostic(JSON.stringify(report))
   deepEqual(report.wrong, [])
-  ok(report.switches >= 2)
-  ok(report.operations['nomad acknowledged']! > 100)
+  ok(report.operations['nomad acknowledged']! > 100, 'it was written')
+  return report
+}
+
+test('moves with kills of whoever moves and whoever writes lose nothing, double nothing and leave nothing behind', async (context) => {
+  const { switches } = await run(context, {
+    moves: 2,
+    faultsPart: 0.7,
+    faults: ['mover', 'mover', 'application', 'stalled replication'],
+    plans: switchesOnly,
+  })
+  ok(switches >= 6)
+})
+
+test('a server that is killed as soon as the tenant is served there has everything that it had shown', async (context) => {
+  const report = await run(context, {
+    moves: 1,
+    faultsPart: 1,
+    faults: ['target'],
+    faultsAt: { verbs: ['switch'], moments: ['switched'] },
+    plans: [['start', 'switch', 'complete']],
+  })
+  deepEqual(report.faults, { target: 1 })
 })

@@ -17,12 +17,18 @@ const tenant = (n: number, over: Partial<PlanTenant> = {}): PlanTenant => ({
   placement: placed('pooled'),
   ...over,
 })
+const room = (database: number, schema = Number.POSITIVE_INFINITY) => ({
+  pooled: Number.POSITIVE_INFINITY,
+  schema,
+  database,
+  server: database,
+})
 const server = (name: string, over: Partial<PlanServer> = {}): PlanServer => ({
   name,
   region: 'eu',
   state: 'active',
   isDedicated: false,
-  room: Number.POSITIVE_INFINITY,
+  room: room(Number.POSITIVE_INFINITY),
   ...over,
 })
 const megabytes = (bytes: number): TenantSize => ({ rows: bytes * 10_000, bytes: bytes * 1_000_000, load: undefined })
@@ -142,18 +148,19 @@ test('a server that is named must be in the region, active, of the right kind, a
   assert.match(reasons(at('pg-2', 'schema', { state: 'draining' }))['tenant-1']!, /draining/)
   assert.match(reasons(at('pg-2', 'database', { isDedicated: true }))['tenant-1']!, /for one tenant alone/)
   assert.match(reasons(at('pg-2', 'server'))['tenant-1']!, /more than one tenant/)
-  const full = at('pg-2', 'database', { room: 2 }, 3)
+  const full = at('pg-2', 'database', { room: room(2) }, 3)
   assert.deepEqual([full.moves.length, Object.keys(reasons(full))], [2, ['tenant-3']])
   assert.match(reasons(full)['tenant-3']!, /pg-2 is full with those before it/)
-  assert.equal(at('pg-2', 'schema', { room: 0 }, 3).moves.length, 3, 'schemas are not counted')
-  assert.equal(at('pg-2', 'server', { isDedicated: true, room: 1 }, 2).moves.length, 1, 'a whole server has one tenant')
+  assert.equal(at('pg-2', 'schema', { room: room(0) }, 3).moves.length, 3, 'schemas are not counted')
+  assert.match(reasons(at('pg-2', 'schema', { room: room(9, 0) }))['tenant-1']!, /no room at pg-2, in a database that holds schemas/)
+  assert.equal(at('pg-2', 'server', { isDedicated: true, room: room(1) }, 2).moves.length, 1, 'a whole server has one tenant')
 })
 
 test('without a server each goes to one of its region, as long as they have room; elsewhere it is refused', () => {
   const planned = plan({
     tenants: [tenant(1), tenant(2), tenant(3), tenant(4, { region: 'us' })],
     destination: { to: 'database' },
-    servers: [server('main', { room: 1 }), server('pg-2', { room: 1 }), server('pg-3', { room: 9, state: 'draining' })],
+    servers: [server('main', { room: room(1) }), server('pg-2', { room: room(1) }), server('pg-3', { room: room(9), state: 'draining' })],
   })
   assert.equal(planned.moves.length, 2)
   assert.match(reasons(planned)['tenant-3']!, /main, pg-2 are full/)

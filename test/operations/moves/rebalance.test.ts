@@ -36,6 +36,9 @@ const drawn: fc.Arbitrary<Drawn> = fc.record({
   ),
 })
 
+const anyRoom = Number.POSITIVE_INFINITY
+const roomFor = (database: number): PlanServer['room'] => ({ pooled: anyRoom, schema: anyRoom, database, server: 0 })
+
 function fleetOf({ servers: drawnServers, tenants: drawnTenants }: Drawn): Fleet {
   const servers = drawnServers.map(
     ({ region, isDraining, room }, n): PlanServer => ({
@@ -43,7 +46,7 @@ function fleetOf({ servers: drawnServers, tenants: drawnTenants }: Drawn): Fleet
       region,
       state: isDraining ? 'draining' : 'active',
       isDedicated: false,
-      room,
+      room: roomFor(room),
     }),
   )
   const tenants = drawnTenants.map(({ on, isolation }, n): PlanTenant => {
@@ -71,7 +74,7 @@ function after(fleet: Fleet, { moves }: RebalancePlan): Fleet {
     const ofOwn = moves.filter(({ from }) => from.isolation === 'database')
     const came = ofOwn.filter(({ destination }) => destination.server === server.name).length
     const left = ofOwn.filter(({ from }) => from.server === server.name).length
-    return { ...server, room: server.room - came + left }
+    return { ...server, room: roomFor(server.room.database - came + left) }
   })
   return { ...fleet, tenants, servers }
 }
@@ -144,7 +147,8 @@ describe('every plan of a rebalance', () => {
           assert.equal(serverOf(destination.server!).region, serverOf(at.server).region)
           assert.equal(serverOf(destination.server!).state, 'active')
         }
-        for (const { room, name } of after(fleet, planOf(fleet)).servers) assert.ok(room >= Math.min(0, serverOf(name).room), name)
+        for (const { room, name } of after(fleet, planOf(fleet)).servers)
+          assert.ok(room.database >= Math.min(0, serverOf(name).room.database), name)
       }),
     )
   })
@@ -170,7 +174,7 @@ const server = (name: string, over: Partial<PlanServer> = {}): PlanServer => ({
   region: 'eu',
   state: 'active',
   isDedicated: false,
-  room: Number.POSITIVE_INFINITY,
+  room: roomFor(anyRoom),
   ...over,
 })
 
@@ -208,6 +212,12 @@ test('a great tenant is not carried about for a few bytes, and one in shared tab
   assert.deepEqual(planOf({ ...fleet, tenants: [great!, shared, ...others] }).moves, [], '1000 and 10 would be 15 and 995')
   const half = fleetWith({ a: [500, 500], b: [10] })
   assert.equal(planOf(half).moves.length, 1)
+})
+
+test('a schema goes only where a database holds schemas', () => {
+  const fleet = fleetWith({ a: [500, 500], b: [] })
+  const servers = fleet.servers.map((one) => ({ ...one, room: { ...one.room, schema: one.name === 'a' ? anyRoom : 0 } }))
+  assert.deepEqual([planOf({ ...fleet, servers }).moves.length, planOf(fleet).moves.length], [0, 1])
 })
 
 test('who is on the way counts where it will be, and is left alone; so is who is being made or has no known size', () => {

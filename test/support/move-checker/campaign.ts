@@ -19,9 +19,13 @@ export interface CampaignOptions {
   /** Of a move's verbs: in how many something is killed. */
   readonly faultsPart: number
   readonly faults: readonly Fault[]
+  /** During which verbs, and at the beginning of which states. Default: any. */
+  readonly faultsAt?: { readonly verbs: readonly Verb[]; readonly moments: readonly Moment[] } | undefined
   /** What becomes of a move: chosen by chance among these. Default: all there is. */
   readonly plans?: readonly (readonly Verb[])[] | undefined
   readonly applications: number
+  /** Between two operations of one of their six writers, on average. Default 15. */
+  readonly pauseMs?: number | undefined
   /** Rows of the tenant that nobody writes again. */
   readonly ballast: number
   readonly tell?: ((line: string) => void) | undefined
@@ -58,6 +62,7 @@ export interface Report {
 
 /** The states at whose beginning something may happen; each is in the catalog before its work begins. */
 const moments = ['planned', 'copying', 'following', 'fencing', 'switched', 'turning', 'finishing', 'cancelling'] as const
+export type Moment = (typeof moments)[number]
 const goalTimeoutMs = 120_000
 
 export async function campaign(options: CampaignOptions): Promise<Report> {
@@ -165,7 +170,9 @@ class Campaign {
     let last = await this.#ground.lastMove(tenant.id)
     const known = last?.id
     for (const verb of this.#random.pick(this.#o.plans ?? allPlans)) {
-      const fault = this.#random.chance(this.#o.faultsPart) ? this.#random.pick(this.#o.faults) : undefined
+      const { faults, faultsPart, faultsAt } = this.#o
+      const mayHappen = faultsAt === undefined || faultsAt.verbs.includes(verb)
+      const fault = mayHappen && this.#random.chance(faultsPart) ? this.#random.pick(faults) : undefined
       if (fault !== undefined) this.#mishap(this.#harm(fault, tenant))
       const isReached = reached(verb, known)
       last = await this.#reach(tenant, { verb, tenant: 'nomad', to, fenceMs: this.#random.pick([500, 1_000, 2_000]) }, isReached)
@@ -205,7 +212,7 @@ class Campaign {
 
   /** Waits for one of the move's moments, and strikes a little later; at the latest after a while. */
   async #harm(fault: Fault, tenant: Tenant): Promise<void> {
-    const moment = this.#random.pick(moments)
+    const moment = this.#random.pick(this.#o.faultsAt?.moments ?? moments)
     const delayMs = this.#random.between(0, 12)
     const before = await this.#ground.lastMove(tenant.id)
     for (let waitedMs = 0; waitedMs < 1_200; waitedMs += 3) {
@@ -294,7 +301,15 @@ class Campaign {
         { slug: 'nomad', writers: 4 },
         { slug: 'busy', writers: 2 },
       ]
-      return { urls, secrets, history, name, tenants, seed: this.#o.seed + 1_000 * id + generation, pauseMs: 15 } satisfies ApplicationTask
+      return {
+        urls,
+        secrets,
+        history,
+        name,
+        tenants,
+        seed: this.#o.seed + 1_000 * id + generation,
+        pauseMs: this.#o.pauseMs ?? 15,
+      } satisfies ApplicationTask
     })
   }
 

@@ -3,8 +3,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Isolation, Placement } from '../../../src/core/placement.ts'
 import type { Tenant } from '../../../src/core/tenant.ts'
+import { DatabaseUnavailableError } from '../../../src/errors.ts'
 import { type Fleet, openFleet } from '../../../src/fleet.ts'
 import { ControlPool } from '../../../src/postgres/control-pool.ts'
 import { databaseUrl } from '../../../src/postgres/database.ts'
@@ -31,6 +33,7 @@ export interface MoveRow {
 }
 
 const catalogName = 'catalog'
+const queryTriesMax = 50
 const tables = ['entries', 'counters', 'registers', 'parents', 'children', 'ballast'] as const
 
 export class Ground {
@@ -119,13 +122,14 @@ export class Ground {
   }
 
   async alice<Row extends object>(placement: Placement, text: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
-    const [row] = await this.#pool(this.urls.superuser).query<{ server: ServerName; name: string }>(
+    const [row] = await this.#query<{ server: ServerName; name: string }>(
+      this.urls.superuser,
       'select d.server_name as server, d.database_name as name from partywall.databases as d where d.name = $1',
       [placement.database],
     )
     const isMain = placement.database === 'main'
     const base = this.servers[isMain ? 'main' : (row?.server ?? 'main')].superuserUrl
-    return await this.#pool(databaseUrl(base, { database: isMain ? catalogName : row!.name })).query<Row>(text, values)
+    return await this.#query<Row>(databaseUrl(base, { database: isMain ? catalogName : row!.name }), text, values)
   }
 
   async truth({ id, placement }: Tenant): Promise<Truth> {
@@ -175,14 +179,16 @@ export class Ground {
   async leftovers(tenant: Tenant): Promise<readonly string[]> {
     const found: string[] = []
     for (const name of serverNames) {
-      const here = this.#pool(this.servers[name].superuserUrl)
-      const told = await here.query<{ told: string }>(
+      const { superuserUrl } = this.servers[name]
+      const told = await this.#query<{ told: string }>(
+        superuserUrl,
         `select 'slot ' || s.slot_name as told from pg_catalog.pg_replication_slots as s
           union all select 'role ' || r.rolname from pg_catalog.pg_roles as r where starts_with(r.rolname, 'pw_tr_')
           union all select 'subscription ' || s.subname from pg_catalog.pg_subscription as s`,
       )
       found.push(...told.map((row) => `${row.told} on ${name}`))
-      const databases = await here.query<{ name: string }>(
+      const databases = await this.#query<{ name: string }>(
+        superuserUrl,
         `select d.datname as name from pg_catalog.pg_database as d where not d.datistemplate and d.datallowconn and d.datname <> 'postgres'`,
       )
       for (const database of databases) found.push(...(await this.#leftIn(name, database.name, tenant)))
@@ -191,27 +197,31 @@ export class Ground {
   }
 
   async #leftIn(server: ServerName, database: string, { id, placement }: Tenant): Promise<readonly string[]> {
-    const here = this.#pool(databaseUrl(this.servers[server].superuserUrl, { database }))
-    const found = await here.query<{ told: string }>(
+    const url = databaseUrl(this.servers[server].superuserUrl, { database })
+    const found = await this.#query<{ told: string }>(
+      url,
       `select 'publication ' || p.pubname as told from pg_catalog.pg_publication as p
         union all
        select 'marker of ' || m.move_id from partywall.move_markers as m`,
     )
     const told = found.map((row) => `${row.told} in ${database} on ${server}`)
-    const [known] = await this.#pool(this.urls.superuser).query<{ name: string }>(
+    const [known] = await this.#query<{ name: string }>(
+      this.urls.superuser,
       'select d.name from partywall.databases as d where d.server_name = $1 and d.database_name = $2',
       [server, database],
     )
     const name = database === catalogName ? 'main' : known?.name
     if (name === undefined) return [...told, `the database ${database} on ${server}`]
-    const stored = await here.query<{ schema: string; table: string }>(
+    const stored = await this.#query<{ schema: string; table: string }>(
+      url,
       `select n.nspname as schema, c.relname as table from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
         where c.relkind = 'r' and c.relname = any ($1) and (n.nspname = 'app' or n.nspname like 't\\_%')`,
       [tables],
     )
     for (const { schema, table } of stored) {
       if (name === placement.database && schema === placement.schema) continue
-      const [row] = await here.query<{ n: number }>(
+      const [row] = await this.#query<{ n: number }>(
+        url,
         `select count(*)::int as n from ${quoted(schema)}.${quoted(table)} as t where t.tenant_id = $1`,
         [id],
       )
@@ -229,6 +239,18 @@ export class Ground {
       await rm(dataDirectory, { recursive: true, force: true })
     }
     await rm(this.directory, { recursive: true, force: true })
+  }
+
+  /** A connection may be to a server that was killed since. */
+  async #query<Row extends object>(url: string, text: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#pool(url).query<Row>(text, values)
+      } catch (error) {
+        if (!(error instanceof DatabaseUnavailableError) || tries === queryTriesMax) throw error
+        await wait(100)
+      }
+    }
   }
 
   #pool(url: string): ControlPool {

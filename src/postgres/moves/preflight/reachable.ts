@@ -24,7 +24,7 @@ export const reachable: MoveCheck = {
   async check(survey) {
     const { source, target } = survey
     const found = [source, target].flatMap((place) => answers(place))
-    if (found.length > 0) return found
+    if (found.length > 0 || target.isPromised) return found
     const ends = await Promise.all([source, target].map((place) => endOf(place, survey)))
     return await probe(survey, ends as [End, End])
   },
@@ -33,6 +33,11 @@ export const reachable: MoveCheck = {
 function answers(place: MovePlace): readonly SaidAt[] {
   const { server } = place.placement
   const at = onServer(place)
+  if (place.isPromised) {
+    const problem =
+      'The server is made for the tenant when the move has begun. What it can do is seen then: let its provisioner make it able to replicate.'
+    return [{ level: 'warn', at, object: server, problem }]
+  }
   if (place.problem !== undefined) return [{ at, object: server, problem: `It does not answer: ${place.problem}` }]
   if (place.server === undefined) return [{ at, object: server, problem: 'The catalog has no such server: register it.' }]
   if (place.side === 'source' && !place.isMade)

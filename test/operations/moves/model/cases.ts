@@ -38,7 +38,7 @@ export const sound: readonly Sound[] = [
 export const soundAtLength: readonly Sound[] = [
   { name: 'there and back, by two movers, while it is written', bounds: twoMovers },
   { name: 'there and back with repeatable snapshots', bounds: { ...thereAndBack, writers: 2, hasSnapshots: true } },
-  { name: 'two moves, one after the other', bounds: { ...one, movers: 2, fencesMax: 4, generationsMax: 3, movesMax: 2 } },
+  { name: 'two moves, one after the other', bounds: { ...one, movers: 2, fencesMax: 3, movesMax: 2 } },
   { name: 'there and back, tended', bounds: { ...twoMovers, isTended: true } },
   { name: 'two writers, two movers, a fence that is tried again', bounds: { ...one, movers: 2, writers: 2, fencesMax: 2 } },
 ]
