@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, opendir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { systemClock } from '../core/clock.ts'
 import { AbortedError, ObjectStoreError, TenancyError } from '../errors.ts'
 import {
   type ByteStream,
@@ -30,6 +31,8 @@ export function directoryStore(path: string): ObjectStore {
 
 /** A file that is being written. No key ends so, since a key's segment begins with a letter or a digit. */
 const partPrefix = '.part-'
+/** Longer than an object takes to be written. */
+const leftoverMs = 2 * 86_400_000
 
 class DirectoryObjectStore implements ObjectStore {
   readonly kind = 'directory'
@@ -90,7 +93,7 @@ class DirectoryObjectStore implements ObjectStore {
     const from = prefix.includes('/') ? prefix.slice(0, prefix.lastIndexOf('/')) : ''
     const found: StoredObject[] = []
     try {
-      await collect(this.#root, from, found)
+      await collect(this.#root, from, found, systemClock.now() - leftoverMs)
     } catch (error) {
       throw failed(`list ${prefix}`, error)
     }
@@ -150,16 +153,18 @@ async function* readPieces(path: string, key: string, signal: AbortSignal | unde
   }
 }
 
-async function collect(root: string, path: string, found: StoredObject[]): Promise<void> {
+/** What a killed process was writing is taken away as it is come across. */
+async function collect(root: string, path: string, found: StoredObject[], leftBefore: number): Promise<void> {
   const directory = await opendir(join(root, path)).catch((error: unknown) => {
     if (isMissing(error)) return undefined
     throw error
   })
   if (directory === undefined) return
   for await (const entry of directory) {
+    if (entry.name.startsWith(partPrefix)) await removeLeftover(join(root, path, entry.name), leftBefore)
     if (entry.name.startsWith('.')) continue
     const key = path === '' ? entry.name : `${path}/${entry.name}`
-    if (entry.isDirectory()) await collect(root, key, found)
+    if (entry.isDirectory()) await collect(root, key, found, leftBefore)
     else if (entry.isFile()) {
       const size = await stat(join(root, key)).then(
         ({ size: bytes }) => bytes,
@@ -167,6 +172,14 @@ async function collect(root: string, path: string, found: StoredObject[]): Promi
       )
       if (size !== undefined) found.push({ key, bytes: size })
     }
+  }
+}
+
+async function removeLeftover(part: string, leftBefore: number): Promise<void> {
+  try {
+    if ((await stat(part)).mtimeMs < leftBefore) await rm(part, { force: true })
+  } catch {
+    // Somebody else's business, or gone already: a list does not fail for it.
   }
 }
 
