@@ -85,7 +85,7 @@ function planServerOf(server: ServerLoad, shared: readonly SharedDatabase[]): Pl
   const isDedicated = labels['dedicated'] === true || tenantsMax === 1 || provisioned !== null
   const roomIn = (holds: SharedDatabase['holds']): number =>
     shared
-      .filter((one) => one.holds === holds && one.state === 'active')
+      .filter((one) => one.holds === holds && one.state === 'ready')
       .reduce((sum, one) => sum + (one.tenantsMax === undefined ? Number.POSITIVE_INFINITY : one.tenantsMax - one.tenants), 0)
   const room = {
     pooled: roomIn('pooled'),
