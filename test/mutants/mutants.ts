@@ -18,7 +18,7 @@ export interface Mutant {
   /** Each of these must turn red. */
   readonly red: readonly string[]
   /** How long one of them may take. Default 120,000. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 const wall = 'src/postgres/sql/wall/0001-wall.sql'

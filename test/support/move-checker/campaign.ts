@@ -31,7 +31,16 @@ export interface CampaignOptions {
   readonly tell?: ((line: string) => void) | undefined
 }
 
-export type Fault = 'mover' | 'both movers' | 'frozen mover' | 'source' | 'target' | 'catalog' | 'application' | 'stalled replication'
+export type Fault =
+  | 'mover'
+  | 'both movers'
+  | 'frozen mover'
+  | 'source'
+  | 'target'
+  | 'catalog'
+  | 'application'
+  | 'stalled replication'
+  | 'drained target'
 export const allFaults: readonly Fault[] = [
   'mover',
   'mover',
@@ -42,6 +51,7 @@ export const allFaults: readonly Fault[] = [
   'catalog',
   'application',
   'stalled replication',
+  'drained target',
 ]
 
 export interface Report {
@@ -212,8 +222,12 @@ class Campaign {
 
   /** Waits for one of the move's moments, and strikes a little later; at the latest after a while. */
   async #harm(fault: Fault, tenant: Tenant): Promise<void> {
-    const moment = this.#random.pick(this.#o.faultsAt?.moments ?? moments)
-    const delayMs = this.#random.between(0, 12)
+    if (fault === 'stalled replication') {
+      this.#count(fault)
+      return await this.#strike(fault, undefined)
+    }
+    const moment = fault === 'drained target' ? 'fencing' : this.#random.pick(this.#o.faultsAt?.moments ?? moments)
+    const delayMs = fault === 'drained target' ? 0 : this.#random.between(0, 12)
     const before = await this.#ground.lastMove(tenant.id)
     for (let waitedMs = 0; waitedMs < 1_200; waitedMs += 3) {
       const row = await this.#ground.lastMove(tenant.id)
@@ -221,9 +235,14 @@ class Campaign {
       await wait(3)
     }
     await wait(delayMs)
-    this.#faults[fault] = (this.#faults[fault] ?? 0) + 1
     const row = await this.#ground.lastMove(tenant.id)
+    if (fault === 'drained target' && row?.state !== 'fencing') return
+    this.#count(fault)
     await this.#strike(fault, row)
+  }
+
+  #count(fault: Fault): void {
+    this.#faults[fault] = (this.#faults[fault] ?? 0) + 1
   }
 
   async #strike(fault: Fault, row: MoveRow | undefined): Promise<void> {
@@ -247,11 +266,28 @@ class Campaign {
         return await this.#crash(row?.source.server)
       case 'target':
         return await this.#crash(row?.target.server)
-      case 'stalled replication': {
-        const ms = this.#random.between(100, 700)
-        await Promise.all(serverNames.map((name) => this.#ground.servers[name].stallReplication(ms)))
-      }
+      case 'stalled replication':
+        // By fits and starts, for as long as a switch may take.
+        for (let times = 0; times < 10; times += 1) {
+          const ms = this.#random.between(50, 250)
+          await Promise.all(serverNames.map((name) => this.#ground.servers[name].stallReplication(ms)))
+          await wait(this.#random.between(0, 60))
+        }
+        return
+      case 'drained target':
+        return await this.#killDrained(row)
     }
+  }
+
+  /** Kills the place that a tenant is switched to in the moment in which it shows the marker of the fence, and before it is served there. */
+  async #killDrained(row: MoveRow | undefined): Promise<void> {
+    if (row === undefined || isOver(row)) return
+    const to = row.serving === 'source' ? row.target : row.source
+    await this.#ground.whileHeld(row.id, async (fence) => {
+      if (!(await this.#ground.showsMarker(to, row.id, fence))) return
+      await this.#ground.servers[to.server as ServerName].kill()
+    })
+    await this.#ground.servers[to.server as ServerName].restart()
   }
 
   async #crash(name = 'main'): Promise<void> {

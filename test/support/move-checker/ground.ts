@@ -132,6 +132,30 @@ export class Ground {
     return await this.#query<Row>(databaseUrl(base, { database: isMain ? catalogName : row!.name }), text, values)
   }
 
+  /** Nobody can commit or give up the fence of a move while `fn` runs; it is told the fence. Nothing is done while there is none. */
+  async whileHeld(moveId: string, fn: (fence: number) => Promise<void>): Promise<void> {
+    await this.#pool(this.urls.superuser).transaction(async (connection) => {
+      const [row] = await connection.query<{ fence: string }>(
+        `select m.fence from partywall.moves as m where m.id = $1 and m.state = 'fencing' for update`,
+        [moveId],
+      )
+      if (row !== undefined) await fn(Number(row.fence))
+    })
+  }
+
+  /** Waits for the marker of a fence at a place, for a second at most. */
+  async showsMarker(placement: Placement, moveId: string, fence: number): Promise<boolean> {
+    for (let waitedMs = 0; waitedMs < 1_000; waitedMs += 1) {
+      const rows = await this.alice(placement, 'select from partywall.move_markers as m where m.move_id = $1 and m.fence >= $2', [
+        moveId,
+        fence,
+      ])
+      if (rows.length > 0) return true
+      await wait(1)
+    }
+    return false
+  }
+
   async truth({ id, placement }: Tenant): Promise<Truth> {
     const rows = async <Row extends object>(columns: string, table: string, rest = ''): Promise<readonly Row[]> =>
       await this.alice<Row>(placement, `select ${columns} from ${quoted(placement.schema)}.${table} as t where t.tenant_id = $1 ${rest}`, [
