@@ -8,19 +8,21 @@ import { type PlacementSite, told } from './placement-site.ts'
 /** @throws {TenantNotFoundError} when there is no gate: opening one that was never made would let a tenant in that is not there. */
 export async function moveGate(site: PlacementSite, { id, placement }: PlacedTenant, state: GateState): Promise<void> {
   await told(() =>
-    site.connections.asMigrator(placement.database, async (control) => {
-      // Where the tenant has moved away from, nobody but a mover lets it in again: whoever comes late would open a second place.
-      const moved = await control.query<{ isGone: boolean }>(
-        `select case when g.state <> 'moved' then partywall.set_gate(g.tenant_id, $2) end, g.state = 'moved' as "isGone"
-           from partywall.gates as g
-          where g.tenant_id = $1`,
-        [id, state],
-      )
-      if (moved[0]?.isGone === true && state !== 'moved')
-        throw new TenantMovingError(`Tenant ${id} has moved away from the database ${placement.database}. Try again.`)
-      if (moved.length === 0)
-        throw new TenantNotFoundError(`Tenant ${id} has no gate in the database ${placement.database}. Provision it first.`)
-    }),
+    site.connections.asMigrator(placement.database, (control) =>
+      control.transaction(async (connection) => {
+        const [gate] = await connection.query<{ state: GateState }>(
+          'select g.state from partywall.gates as g where g.tenant_id = $1 for update',
+          [id],
+        )
+        if (gate === undefined)
+          throw new TenantNotFoundError(`Tenant ${id} has no gate in the database ${placement.database}. Provision it first.`)
+        if (gate.state === state) return
+        // Where the tenant has moved away from, nobody but a mover lets it in again: whoever comes late would open a second place.
+        if (gate.state === 'moved')
+          throw new TenantMovingError(`Tenant ${id} has moved away from the database ${placement.database}. Try again.`)
+        await connection.query('select partywall.set_gate($1, $2)', [id, state])
+      }),
+    ),
   )
 }
 
