@@ -13,20 +13,18 @@ export const moveOptionFlags = {
     value: 'ratio',
     about: 'hold the copy back when the neighbours’ latency grows past this ratio, or off (default: 1.25)',
   },
-  workers: { kind: 'number', about: 'tables copied at the same time (default: 2)', min: 1, max: 8 },
 } as const satisfies Flags
 
 interface Given {
   readonly soak: string | undefined
   readonly fence: string | undefined
   readonly throttle: string | undefined
-  readonly workers: number | undefined
 }
 
 const [fenceMsMin, fenceMsMax] = [250, 60_000]
 
 /** @throws {ConfigurationError} which says how it is written. */
-export function moveOptions({ soak, fence, throttle, workers }: Given): MoveOptions {
+export function moveOptions({ soak, fence, throttle }: Given): MoveOptions {
   const fenceMs = fence === undefined ? undefined : durationMs('--fence', fence)
   if (fenceMs !== undefined && !(fenceMs >= fenceMsMin && fenceMs <= fenceMsMax))
     throw new ConfigurationError(`--fence ${fence}: it may be 250ms to 60s.`)
@@ -34,7 +32,6 @@ export function moveOptions({ soak, fence, throttle, workers }: Given): MoveOpti
     soakMs: soak === undefined ? undefined : durationMs('--soak', soak),
     fenceMs,
     throttleRatio: throttle === undefined ? undefined : ratioOf(throttle),
-    workersMax: workers,
   }
 }
 

@@ -84,8 +84,6 @@ export interface MoveOptions {
   readonly fenceMs?: number | undefined
   /** How long a switch waits for the tenant's own open transactions before it ends them, in milliseconds. Default 300. */
   readonly drainMs?: number | undefined
-  /** Tables copied at the same time, at most. 1 to 8; default 2. */
-  readonly workersMax?: number | undefined
   /** Hold the copy back when the neighbours' latency grows past this ratio. Default 1.25; 0 for never. */
   readonly throttleRatio?: number | undefined
 }

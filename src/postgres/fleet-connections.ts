@@ -108,6 +108,10 @@ export class FleetConnections {
     lent.users += 1
     try {
       return await fn(lent.pool)
+    } catch (error) {
+      // The password may have been rotated: whoever comes next asks the secret store again.
+      if (isRefusedLogin(error) && this.#pools.peek(key) === lent) this.#pools.delete(key)
+      throw error
     } finally {
       lent.users -= 1
       if (lent.isEvicted && lent.users === 0) this.#end(lent)
@@ -166,4 +170,9 @@ export class FleetConnections {
       `The secret store has no ${name}. Register the server with partywall server ${verb}, or put the secret there.`,
     )
   }
+}
+
+function isRefusedLogin(error: unknown): boolean {
+  const code = ((error as { readonly cause?: unknown }).cause as { readonly code?: unknown } | undefined)?.code
+  return code === '28P01' || code === '28000'
 }

@@ -51,7 +51,6 @@ describe('moves on the command line', () => {
       [['start', 'acme', '--to', 'schema', '--reason', 'x', '--fence', '61s'], /250ms to 60s/],
       [['start', 'acme', '--to', 'schema', '--reason', 'x', '--fence', 'soon'], /write 30d, 12h/],
       [['start', 'acme', '--to', 'schema', '--reason', 'x', '--throttle', '0.9'], /a ratio above 1/],
-      [['start', 'acme', '--to', 'schema', '--reason', 'x', '--workers', '9'], /1 to 8/],
       [['plan', '--to', 'schema'], /Say whom/],
       [['plan', '--to', 'schema', '--where', 'colour=red'], /write plan=…, region=…/],
       [['plan', '--to', 'schema', '--where', 'isolation=moon'], /it may be pooled/],

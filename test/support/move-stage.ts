@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { memorySecrets } from '../../src/core/memory-secret-store.ts'
 import type { Isolation } from '../../src/core/placement.ts'
+import type { SecretStore } from '../../src/core/secret-store.ts'
 import type { Tenant } from '../../src/core/tenant.ts'
 import { type Fleet, type FleetOptions, openFleet } from '../../src/fleet.ts'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
@@ -20,6 +21,7 @@ export interface MoveStage {
   readonly second: EmbeddedServer
   readonly fleet: Fleet
   readonly tenancy: Tenancy
+  readonly secrets: SecretStore
   /** The database for schemas, by its name in the catalog. */
   readonly schemas: string
   /** Another process's fleet, on the same catalog. Close it. */
@@ -62,6 +64,7 @@ export async function moveStage(): Promise<MoveStage> {
     second,
     fleet,
     tenancy,
+    secrets,
     schemas,
     anotherFleet: async () => await openFleet(options),
     tenant: async (slug, isolation, rows) => {

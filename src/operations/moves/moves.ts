@@ -360,13 +360,12 @@ function thrown(move: Move): TenancyError {
 
 /** @throws {InvalidInputError} */
 function checkedRequest(request: MoveRequest): MoveRequest {
-  const { to, soakMs, fenceMs, drainMs, workersMax, throttleRatio } = request
+  const { to, soakMs, fenceMs, drainMs, throttleRatio } = request
   if (!isolations.includes(to)) throw new InvalidInputError(`to is ${JSON.stringify(to)}; it may be ${isolations.join(', ')}.`)
   for (const [name, value, min, max] of [
     ['soakMs', soakMs, 0, 30 * 86_400_000],
     ['fenceMs', fenceMs, 250, 60_000],
     ['drainMs', drainMs, 1, 30_000],
-    ['workersMax', workersMax, 1, 8],
     ['throttleRatio', throttleRatio, 0, 100],
   ] as const) {
     if (value !== undefined && !(value >= min && value <= max))

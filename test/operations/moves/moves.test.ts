@@ -15,6 +15,7 @@ import {
   TenantSuspendedError,
 } from '../../../src/errors.ts'
 import type { MoveEvent } from '../../../src/operations/moves/move-event.ts'
+import { ControlPool } from '../../../src/postgres/control-pool.ts'
 import { arrive } from '../../../src/postgres/moves/arrive.ts'
 import { type MoveStage, moveStage } from '../../support/move-stage.ts'
 
@@ -201,6 +202,20 @@ describe('moves', () => {
     assert.ok(events.some((event) => event.kind === 'pause' && event.ended === 1))
     assert.equal(await stage.count('judy'), 1)
     await stage.fleet.moves.complete('judy')
+  })
+
+  test('passwords may be rotated in the middle', async () => {
+    await stage.tenant('mallory', 'pooled', 4)
+    await stage.fleet.moves.start('mallory', { to: 'server' }, { reason })
+    const admin = new ControlPool({ connectionString: stage.second.superuserUrl, applicationName: 'alice', connectionsMax: 1 })
+    await admin.query(`alter role partywall_migrator password 'rotated'`)
+    await stage.secrets.put('server/shelf/migrator', 'rotated')
+    await admin.query(`select pg_terminate_backend(a.pid) from pg_stat_activity as a where a.usename = 'partywall_migrator'`)
+    await admin.close()
+    assert.equal((await stage.fleet.moves.switch('mallory')).serving, 'target')
+    assert.equal(await stage.count('mallory'), 4)
+    assert.equal((await stage.fleet.moves.complete('mallory')).state, 'done')
+    await stage.fleet.tenants.offboard('mallory', { reason, now: true })
   })
 
   test('a place that does not catch up is not waited for: the fence is given up, and the tenant writes on', async () => {

@@ -3,7 +3,8 @@
 import { type MoveCheck, onEachServer, type Said } from '../check.ts'
 import { type MoveServer, numberOf } from '../move-server.ts'
 
-const workersDefault = 2
+/** Tables that should be copied at the same time: PostgreSQL's own default. */
+const workers = 2
 
 interface Need {
   readonly setting: string
@@ -16,7 +17,6 @@ export const slots: MoveCheck = {
   rule: 'slots',
   level: 'refuse',
   check: (survey) => {
-    const workers = survey.options.workersMax ?? workersDefault
     return onEachServer(survey, ({ side, server }, isBoth) => {
       const sends = isBoth || side === 'source'
       const copies = isBoth || side === 'target'
