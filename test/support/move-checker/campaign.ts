@@ -236,8 +236,7 @@ class Campaign {
     }
     await wait(delayMs)
     const row = await this.#ground.lastMove(tenant.id)
-    if (fault === 'drained target' && row?.state !== 'fencing') return
-    this.#count(fault)
+    if (fault !== 'drained target') this.#count(fault)
     await this.#strike(fault, row)
   }
 
@@ -283,11 +282,19 @@ class Campaign {
   async #killDrained(row: MoveRow | undefined): Promise<void> {
     if (row === undefined || isOver(row)) return
     const to = row.serving === 'source' ? row.target : row.source
-    await this.#ground.whileHeld(row.id, async (fence) => {
-      if (!(await this.#ground.showsMarker(to, row.id, fence))) return
-      await this.#ground.servers[to.server as ServerName].kill()
+    const server = this.#ground.servers[to.server as ServerName]
+    await this.#ground.whileHeld(row.id, to, async (fence) => {
+      if (!(await this.#ground.showsMarker(to, { moveId: row.id, fence, waitMs: 1_000 }))) return
+      await server.kill()
+      this.#count('drained target')
+      // Nothing can be brought again, so that what is there was never away.
+      await server.restart({ replicates: false })
+      if (!(await this.#ground.showsMarker(to, { moveId: row.id, fence, waitMs: 0 }))) {
+        this.#wrong.push(`${to.server} had shown the marker of fence ${fence}, was killed, and has lost it`)
+      }
+      await server.kill()
+      await server.restart()
     })
-    await this.#ground.servers[to.server as ServerName].restart()
   }
 
   async #crash(name = 'main'): Promise<void> {

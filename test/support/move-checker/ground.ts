@@ -133,7 +133,9 @@ export class Ground {
   }
 
   /** Nobody can commit or give up the fence of a move while `fn` runs; it is told the fence. Nothing is done while there is none. */
-  async whileHeld(moveId: string, fn: (fence: number) => Promise<void>): Promise<void> {
+  async whileHeld(moveId: string, to: Placement, fn: (fence: number) => Promise<void>): Promise<void> {
+    // Connected before it counts.
+    await this.alice(to, 'select 1')
     await this.#pool(this.urls.superuser).transaction(async (connection) => {
       const [row] = await connection.query<{ fence: string }>(
         `select m.fence from partywall.moves as m where m.id = $1 and m.state = 'fencing' for update`,
@@ -143,17 +145,14 @@ export class Ground {
     })
   }
 
-  /** Waits for the marker of a fence at a place, for a second at most. */
-  async showsMarker(placement: Placement, moveId: string, fence: number): Promise<boolean> {
-    for (let waitedMs = 0; waitedMs < 1_000; waitedMs += 1) {
-      const rows = await this.alice(placement, 'select from partywall.move_markers as m where m.move_id = $1 and m.fence >= $2', [
-        moveId,
-        fence,
-      ])
+  /** Waits for the marker of a fence at a place. */
+  async showsMarker(to: Placement, { moveId, fence, waitMs }: { moveId: string; fence: number; waitMs: number }): Promise<boolean> {
+    for (let waitedMs = 0; ; waitedMs += 1) {
+      const rows = await this.alice(to, 'select from partywall.move_markers as m where m.move_id = $1 and m.fence >= $2', [moveId, fence])
       if (rows.length > 0) return true
+      if (waitedMs >= waitMs) return false
       await wait(1)
     }
-    return false
   }
 
   async truth({ id, placement }: Tenant): Promise<Truth> {

@@ -45,10 +45,12 @@ export class KillableServer {
     for (const pid of [postmaster, ...(await childrenOf(postmaster))]) signal(pid, 'SIGKILL')
   }
 
-  async restart(): Promise<void> {
+  /** @param replicates whether subscriptions go on. Default true. */
+  async restart({ replicates = true }: { readonly replicates?: boolean } = {}): Promise<void> {
     const binDirectory = process.env['PARTYWALL_TEST_POSTGRES_BIN']
     const { port } = this.#server
-    this.#server = await startEmbeddedServer({ directory: this.#directory, settings, port, binDirectory })
+    const all = replicates ? settings : { ...settings, max_logical_replication_workers: 0 }
+    this.#server = await startEmbeddedServer({ directory: this.#directory, settings: all, port, binDirectory })
   }
 
   async stop(): Promise<void> {
