@@ -17,6 +17,9 @@ export interface ControlPoolOptions {
   readonly statementTimeoutMs?: number | undefined
 }
 
+/** So long after a statement's own timeout its answer may still come. */
+const silenceMs = 5_000
+
 /** What runs one statement. Values are always parameters. */
 export interface ControlConnection {
   query<Row extends object = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
@@ -33,6 +36,8 @@ export class ControlPool implements ControlConnection {
       application_name: options.applicationName,
       connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
       statement_timeout: options.statementTimeoutMs ?? 10_000,
+      // A server that falls silent says nothing of its own timeout.
+      ...(options.statementTimeoutMs !== 0 && { query_timeout: (options.statementTimeoutMs ?? 10_000) + silenceMs }),
       keepAlive: true,
     }
     this.#pool = new pg.Pool({ ...this.#config, max: options.connectionsMax ?? 2, idleTimeoutMillis: 60_000, allowExitOnIdle: true })
@@ -117,5 +122,5 @@ export function isConnectionFailure(error: unknown): boolean {
       code,
     )
   }
-  return /Connection terminated|timeout expired|timeout exceeded when trying to connect/.test(error.message)
+  return /Connection terminated|Query read timeout|timeout expired|timeout exceeded when trying to connect/.test(error.message)
 }

@@ -42,7 +42,8 @@ export interface MoveStage {
 const migrations = new URL('../../examples/documents/migrations/', import.meta.url)
 const plans = { free: {} }
 
-export async function moveStage(): Promise<MoveStage> {
+/** @param wire Stands before the server for tenants of their own: given its URL, it answers with that of a proxy. */
+export async function moveStage(wire: (url: string) => Promise<string> = async (url) => url): Promise<MoveStage> {
   const directory = await mkdtemp(join(tmpdir(), 'partywall-moves-'))
   const catalog = await testDatabase()
   const second = await startEmbeddedServer({ directory, settings: { fsync: 'off', shared_buffers: '32MB', max_connections: 100 } })
@@ -52,7 +53,13 @@ export async function moveStage(): Promise<MoveStage> {
   const options: FleetOptions = { catalog: gatekeeper, admin: migrator, secrets, plans, migrations }
   const fleet = await openFleet(options)
   await fleet.migrateMain()
-  await fleet.servers.add({ name: 'shelf', region: 'default', adminUrl: second.superuserUrl, labels: { dedicated: true }, tenantsMax: 1 })
+  await fleet.servers.add({
+    name: 'shelf',
+    region: 'default',
+    adminUrl: await wire(second.superuserUrl),
+    labels: { dedicated: true },
+    tenantsMax: 1,
+  })
   const schemas = `${catalog.name}_${randomBytes(3).toString('hex')}`
   await fleet.placements.schemaDatabases.create({ server: 'main', name: schemas })
   const tenancy = await createTenancy({ catalog: gatekeeper, database: app, admin: migrator, secrets, plans })

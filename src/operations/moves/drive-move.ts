@@ -29,6 +29,8 @@ const tendEveryMs = 5_000
 /** A state that fails is tried again after these times, in milliseconds; then the problem is told and the move is left for a while. */
 const retryAfterMs = [200, 500, 1_000, 2_000, 4_000]
 const leaveForMs = 10_000
+/** So long connections may take to close. */
+const closeMs = 1_000
 export const soakMsDefault = 3_600_000
 
 /** @returns the move where it rests. @throws {MoveFailedError} when a state fails again and again; {@link AbortedError} */
@@ -260,7 +262,8 @@ class MoveDrive implements Drive {
   async #endSession(): Promise<void> {
     const session = this.#session
     this.#session = undefined
-    await session?.close().catch(() => {})
+    // A connection through a network that was cut is not waited for.
+    await Promise.race([session?.close().catch(() => {}), wait(closeMs, undefined, { ref: false })])
   }
 
   /** @throws {OperationInProgressError} when the claim is lost, or somebody gave the fence up meanwhile. */

@@ -1,13 +1,15 @@
 // One of the two databases of a move, as the mover reaches it: as the owner for the gate, over the transfer's own login for replication
 // and for what reads the tenant's rows.
 
-import type { Move } from '../../core/move.ts'
+import { type Move, sidesOf } from '../../core/move.ts'
 import { mainPlacement, type Placement } from '../../core/placement.ts'
 import type { PlacedTenant } from '../../core/placement-adapter.ts'
+import { DatabaseUnavailableError } from '../../errors.ts'
 import { type ControlConnection, ControlPool } from '../control-pool.ts'
 import { findDatabase } from '../database-address.ts'
 import type { FleetConnections } from '../fleet-connections.ts'
 import { dropTransferLogin, ensureTransferLogin, type TransferAccess, type TransferLogin, type TransferSite } from '../transfer-login.ts'
+import { answered } from './answered.ts'
 
 /** How to find databases, and to reach them. */
 export interface MoveSite {
@@ -39,15 +41,27 @@ export interface MoveEnds {
   close(): Promise<void>
 }
 
+/** So long a server that was left may take to answer. */
+const reachMs = 2_000
+
 /** Makes the login, if need be, and opens both ends. A database that is not there yet, or not any more, is left out. Close them. */
 export async function openEnds(site: MoveSite, access: TransferAccess, move: Move, tenant: PlacedTenant): Promise<MoveEnds> {
+  const transfer = { id: move.id, tenant }
   const open = async (placement: Placement): Promise<Endpoint> => {
     const base = await transferSite(site, placement)
-    const login = await ensureTransferLogin(access, { id: move.id, tenant }, [base])
-    return await openEndpoint(site, login, placement, base.databases[0])
+    return await openEndpoint(site, await ensureTransferLogin(access, transfer, [base]), placement, base.databases[0])
   }
-  const source = await open(move.source)
-  const target = await open(move.target).catch(async (error: unknown) => {
+  // The tenant is let in at its new place also when the server that it has left cannot be reached.
+  const openLeft = async (placement: Placement): Promise<Endpoint> => {
+    const within = { ms: reachMs, what: `The server ${placement.server}` }
+    return await answered(within, open(placement)).catch(async (error: unknown) => {
+      if (!(error instanceof DatabaseUnavailableError)) throw error
+      return await openEndpoint(site, await ensureTransferLogin(access, transfer, []), placement, undefined)
+    })
+  }
+  const left = move.state === 'switched' ? sidesOf(move).other : undefined
+  const source = await (move.source === left ? openLeft : open)(move.source)
+  const target = await (move.target === left ? openLeft : open)(move.target).catch(async (error: unknown) => {
     await source.transfer.close()
     throw error
   })

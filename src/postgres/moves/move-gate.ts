@@ -6,7 +6,9 @@ import type { GateState } from '../../core/placement-adapter.ts'
 import type { TenantId } from '../../core/tenant.ts'
 import { MoveFailedError } from '../../errors.ts'
 import type { ClaimedFence } from '../../operations/moves/move-journal.ts'
+import type { ControlPool } from '../control-pool.ts'
 import { only } from '../placements/placement-site.ts'
+import { answered } from './answered.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** From here on every write of the tenant can be waited for, but for those of transactions that are open already. */
@@ -90,9 +92,16 @@ async function stillOpen(at: Endpoint, seen: readonly Found[]): Promise<readonly
   return seen.filter(({ pid, startedAt }) => now.some((each) => each.pid === pid && each.startedAt === startedAt))
 }
 
+/** Within the time of a fence a server answers, or is taken for one that cannot be reached. */
+const answerMs = 2_000
+
+async function ask<T>(at: Endpoint, fn: (control: ControlPool) => Promise<T>, ms = answerMs): Promise<T> {
+  return await answered({ ms, what: `The database ${at.placement.database} on ${at.placement.server}` }, at.asOwner(fn))
+}
+
 /** New writes wait from here on. */
 export async function announceFence(at: Endpoint, tenantId: TenantId, { fence }: ClaimedFence): Promise<void> {
-  await at.asOwner((control) => control.query('select partywall.announce_fence($1, $2)', [tenantId, fence]))
+  await ask(at, (control) => control.query('select partywall.announce_fence($1, $2)', [tenantId, fence]))
 }
 
 export interface CloseGate {
@@ -117,19 +126,22 @@ export async function closeGate(
   close: CloseGate,
 ): Promise<{ readonly resting: GateState; readonly ended: number } | undefined> {
   const attempt = async (lockTimeoutMs: number, onPid: (pid: number) => void): Promise<GateState | null> =>
-    await at.asOwner((control) =>
-      control.transaction(async (connection) => {
-        await connection.query(`set local lock_timeout = ${Math.trunc(lockTimeoutMs)}`)
-        // Replication sends what is flushed: a server that commits lazily would hold the marker back.
-        await connection.query('set local synchronous_commit = on')
-        const [own] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid')
-        onPid(only([own!]).pid)
-        const [row] = await connection.query<{ resting: GateState | null }>(
-          'select partywall.close_gate($1, $2, $3, $4, $5, $6) as resting',
-          [close.tenantId, close.moveId, close.generation, close.fence.fence, close.fence.until, close.since],
-        )
-        return row?.resting ?? null
-      }),
+    await ask(
+      at,
+      (control) =>
+        control.transaction(async (connection) => {
+          await connection.query(`set local lock_timeout = ${Math.trunc(lockTimeoutMs)}`)
+          // Replication sends what is flushed: a server that commits lazily would hold the marker back.
+          await connection.query('set local synchronous_commit = on')
+          const [own] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid')
+          onPid(only([own!]).pid)
+          const [row] = await connection.query<{ resting: GateState | null }>(
+            'select partywall.close_gate($1, $2, $3, $4, $5, $6) as resting',
+            [close.tenantId, close.moveId, close.generation, close.fence.fence, close.fence.until, close.since],
+          )
+          return row?.resting ?? null
+        }),
+      lockTimeoutMs + answerMs,
     )
   try {
     const resting = await attempt(close.drainMs, () => {})
@@ -162,7 +174,7 @@ const endTimeoutMs = 400
 
 /** The fence is given up: the catalog has decided so before. */
 export async function giveUpFence(at: Endpoint, tenantId: TenantId, fence: number): Promise<void> {
-  await at.asOwner((control) => control.query('select partywall.give_up_fence($1, $2)', [tenantId, fence]))
+  await ask(at, (control) => control.query('select partywall.give_up_fence($1, $2)', [tenantId, fence]))
 }
 
 /** @returns when the marker of a fence is at the other place: then everything from before it is, durably. False at the deadline. */
@@ -185,7 +197,7 @@ export async function drained(
 
 /** The tenant is elsewhere: nobody reads or writes here any more. */
 export async function retireGate(at: Endpoint, tenantId: TenantId, fence: number): Promise<void> {
-  const [row] = await at.asOwner((control) =>
+  const [row] = await ask(at, (control) =>
     control.query<{ isRetired: boolean }>('select partywall.retire_gate($1, $2) as "isRetired"', [tenantId, fence]),
   )
   if (row?.isRetired !== true)
@@ -194,7 +206,7 @@ export async function retireGate(at: Endpoint, tenantId: TenantId, fence: number
 
 /** Lets the tenant in where it has arrived, unless that was done already. */
 export async function openGate(at: Endpoint, tenantId: TenantId, fence: number, resting: GateState): Promise<void> {
-  await at.asOwner((control) => control.query('select partywall.open_gate($1, $2, $3)', [tenantId, fence, resting]))
+  await ask(at, (control) => control.query('select partywall.open_gate($1, $2, $3)', [tenantId, fence, resting]))
 }
 
 export async function gateState(at: Endpoint, tenantId: TenantId): Promise<GateState | undefined> {

@@ -10,6 +10,7 @@ import type { ClaimedFence } from '../../operations/moves/move-journal.ts'
 import type { HeldSnapshots, MoveContext, MoveSession } from '../../operations/moves/move-work.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import { quoted } from '../table-shape.ts'
+import { answered } from './answered.ts'
 import { type FollowState, followState, isReady, lagBytes, rowEstimates } from './copy-state.ts'
 import type { Endpoint, MoveEnds } from './endpoint.ts'
 import { holdBackCopy, probeBaseline } from './held-back-copy.ts'
@@ -195,11 +196,13 @@ export class PostgresMoveSession implements MoveSession {
   }
 
   async drain(move: Move, { fence }: ClaimedFence, timeoutMs: number): Promise<boolean> {
-    return await drained(this.#sides(move.serving).other, { moveId: move.id, generation: move.generation, fence, timeoutMs })
+    const { other } = this.#sides(move.serving)
+    const within = { ms: timeoutMs + 1_000, what: told(other) }
+    return await answered(within, drained(other, { moveId: move.id, generation: move.generation, fence, timeoutMs }))
   }
 
   async holdSnapshots(): Promise<HeldSnapshots> {
-    return await holdSnapshots(this.#ends)
+    return await answered({ ms: 5_000, what: 'One of the two places' }, holdSnapshots(this.#ends))
   }
 
   async reopen(move: Move, fence: number): Promise<void> {

@@ -7,6 +7,7 @@ import type { SecretStore } from '../../core/secret-store.ts'
 import type { Tenant, TenantId } from '../../core/tenant.ts'
 import type { MoveContext, MoveSession, MoveWork } from '../../operations/moves/move-work.ts'
 import type { ControlConnection } from '../control-pool.ts'
+import { answered } from './answered.ts'
 import { closeTransfer, type MoveSite, openEnds } from './endpoint.ts'
 import type { MovePlaces } from './move-places.ts'
 import { PostgresMoveSession } from './move-session.ts'
@@ -20,6 +21,9 @@ export interface PostgresMoveWorkOptions extends MoveSite {
   readonly tenant: (id: TenantId) => Promise<Tenant>
   readonly clock: Clock
 }
+
+/** So long both servers may take to answer when they are connected to. */
+const openMs = 5_000
 
 /** @see MoveWork */
 export class PostgresMoveWork implements MoveWork {
@@ -39,7 +43,8 @@ export class PostgresMoveWork implements MoveWork {
     const { reader, connections, secrets, places, catalog, clock } = this.#o
     const site = { reader, connections }
     const access = { connections, secrets }
-    const ends = await openEnds(site, access, move, await this.#placed(move))
+    const tenant = await this.#placed(move)
+    const ends = await answered({ ms: openMs, what: 'One of the two servers' }, openEnds(site, access, move, tenant))
     return new PostgresMoveSession({
       ends,
       places,
