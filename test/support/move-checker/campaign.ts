@@ -125,7 +125,10 @@ class Campaign {
     for (let move = 1; move <= moves; move += 1) {
       const done = await this.#move()
       tell(`move ${move} of ${moves}: ${done}`)
-      if (this.#wrong.length > 0) break
+      if (this.#wrong.length > 0) {
+        for (const line of this.#wrong) tell(line)
+        break
+      }
     }
     await this.#rest()
     const after = await this.#checksums([await ground.find('nomad'), ...still])
