@@ -325,6 +325,7 @@ class Campaign {
     return new ActorProcess(
       new URL('./mover.ts', import.meta.url),
       () => task,
+      (complaint) => this.#died('mover', complaint),
       (message) => this.#heard(message as Told),
     )
   }
@@ -335,9 +336,15 @@ class Campaign {
     if (told.kind === 'answer' && told.error !== undefined) this.#o.tell?.(`  ${told.ask.verb}: ${told.error}`)
   }
 
+  /** Nobody had killed it: whatever happens around them, processes go on. */
+  #died(what: string, complaint: string): void {
+    this.#wrong.push(`a ${what} died by itself: ${complaint}`)
+    this.#o.tell?.(`a ${what} died by itself: ${complaint}`)
+  }
+
   #application(id: number): ActorProcess {
     let generation = 0
-    return new ActorProcess(new URL('./application.ts', import.meta.url), () => {
+    const task = (): ApplicationTask => {
       generation += 1
       const name = `${id}.${generation}`
       const history = join(this.#ground.directory, `history-${name}`)
@@ -355,8 +362,11 @@ class Campaign {
         tenants,
         seed: this.#o.seed + 1_000 * id + generation,
         pauseMs: this.#o.pauseMs ?? 15,
-      } satisfies ApplicationTask
-    })
+      }
+    }
+    return new ActorProcess(new URL('./application.ts', import.meta.url), task, (complaint) =>
+      this.#died('process of the application', complaint),
+    )
   }
 
   async end(): Promise<void> {
