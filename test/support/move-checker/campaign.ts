@@ -333,7 +333,11 @@ class Campaign {
   #heard(told: Told): void {
     if (told.kind === 'event' && told.event['kind'] === 'pause' && told.event['isSwitch'] === true)
       this.#pauses.push(Number(told.event['pauseMs']))
-    if (told.kind === 'answer' && told.error !== undefined) this.#o.tell?.(`  ${told.ask.verb}: ${told.error}`)
+    if (told.kind === 'answer' && told.error !== undefined) {
+      this.#o.tell?.(`  ${told.ask.verb}: ${told.error}`)
+      // The mover itself has found that a row is missing, or one too many.
+      if (/The two places .* differ/.test(told.error)) this.#wrong.push(`${told.ask.verb}: ${told.error}`)
+    }
   }
 
   /** Nobody had killed it: whatever happens around them, processes go on. */
