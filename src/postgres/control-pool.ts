@@ -43,6 +43,8 @@ export class ControlPool implements ControlConnection {
     this.#pool = new pg.Pool({ ...this.#config, max: options.connectionsMax ?? 2, idleTimeoutMillis: 60_000, allowExitOnIdle: true })
     // An idle connection that breaks is taken out by the pool; without a listener it would end the process.
     this.#pool.on('error', () => {})
+    // The pool listens to idle connections alone. One that is lent and breaks between two statements tells the next of them.
+    this.#pool.on('connect', (client) => client.on('error', () => {}))
   }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<readonly Row[]> {

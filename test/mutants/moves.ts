@@ -19,11 +19,13 @@ export const moveMutants: readonly Mutant[] = [
   },
   {
     name: 'a write looks at the gate before it locks it',
+    // A third of a second between the two, or it would take hours to be found.
     edits: [
       {
         file: wall,
         from: locked,
         to: `select g.state into gate from partywall.gates as g where g.tenant_id = tenant;
+    perform pg_sleep(0.3);
     perform from partywall.gates as g where g.tenant_id = tenant for share;`,
       },
     ],

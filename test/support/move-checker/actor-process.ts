@@ -7,13 +7,18 @@ export class ActorProcess {
   readonly #script: URL
   readonly #task: () => object
   readonly #onMessage: (message: unknown) => void
+  readonly #onDeath: (complaint: string) => void
   #child: ChildProcess | undefined
+  /** Nobody has killed it, nor asked it to end. */
+  #isWanted = false
   /** What it said to its error output, the last of it. */
   complaint = ''
 
-  constructor(script: URL, task: () => object, onMessage: (message: unknown) => void = () => {}) {
+  /** @param onDeath told when it ends by itself, unasked. */
+  constructor(script: URL, task: () => object, onDeath: (complaint: string) => void, onMessage: (message: unknown) => void = () => {}) {
     this.#script = script
     this.#task = task
+    this.#onDeath = onDeath
     this.#onMessage = onMessage
   }
 
@@ -21,6 +26,8 @@ export class ActorProcess {
   async start(): Promise<void> {
     const child = fork(this.#script, [JSON.stringify(this.#task())], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [] })
     this.#child = child
+    this.#isWanted = true
+    child.on('close', () => this.#isWanted && this.#child === child && this.#onDeath(this.complaint))
     child.on('message', (message) => this.#onMessage(message))
     child.on('error', () => {})
     child.stderr!.on('data', (chunk: Buffer) => {
@@ -38,6 +45,7 @@ export class ActorProcess {
   }
 
   async kill(): Promise<void> {
+    this.#isWanted = false
     if (!this.isAlive) return
     const exited = once(this.#child!, 'exit')
     this.#child!.kill('SIGKILL')
@@ -55,6 +63,7 @@ export class ActorProcess {
 
   /** Asks it to end by itself, and ends it when it does not within so many milliseconds. @returns whether it did. */
   async stop(graceMs: number): Promise<boolean> {
+    this.#isWanted = false
     if (!this.isAlive) return true
     const exited = once(this.#child!, 'exit').then(() => true)
     this.send('stop')

@@ -125,7 +125,10 @@ class Campaign {
     for (let move = 1; move <= moves; move += 1) {
       const done = await this.#move()
       tell(`move ${move} of ${moves}: ${done}`)
-      if (this.#wrong.length > 0) break
+      if (this.#wrong.length > 0) {
+        for (const line of this.#wrong) tell(line)
+        break
+      }
     }
     await this.#rest()
     const after = await this.#checksums([await ground.find('nomad'), ...still])
@@ -322,6 +325,7 @@ class Campaign {
     return new ActorProcess(
       new URL('./mover.ts', import.meta.url),
       () => task,
+      (complaint) => this.#died('mover', complaint),
       (message) => this.#heard(message as Told),
     )
   }
@@ -329,12 +333,22 @@ class Campaign {
   #heard(told: Told): void {
     if (told.kind === 'event' && told.event['kind'] === 'pause' && told.event['isSwitch'] === true)
       this.#pauses.push(Number(told.event['pauseMs']))
-    if (told.kind === 'answer' && told.error !== undefined) this.#o.tell?.(`  ${told.ask.verb}: ${told.error}`)
+    if (told.kind === 'answer' && told.error !== undefined) {
+      this.#o.tell?.(`  ${told.ask.verb}: ${told.error}`)
+      // The mover itself has found that a row is missing, or one too many.
+      if (/The two places .* differ/.test(told.error)) this.#wrong.push(`${told.ask.verb}: ${told.error}`)
+    }
+  }
+
+  /** Nobody had killed it: whatever happens around them, processes go on. */
+  #died(what: string, complaint: string): void {
+    this.#wrong.push(`a ${what} died by itself: ${complaint}`)
+    this.#o.tell?.(`a ${what} died by itself: ${complaint}`)
   }
 
   #application(id: number): ActorProcess {
     let generation = 0
-    return new ActorProcess(new URL('./application.ts', import.meta.url), () => {
+    const task = (): ApplicationTask => {
       generation += 1
       const name = `${id}.${generation}`
       const history = join(this.#ground.directory, `history-${name}`)
@@ -352,8 +366,11 @@ class Campaign {
         tenants,
         seed: this.#o.seed + 1_000 * id + generation,
         pauseMs: this.#o.pauseMs ?? 15,
-      } satisfies ApplicationTask
-    })
+      }
+    }
+    return new ActorProcess(new URL('./application.ts', import.meta.url), task, (complaint) =>
+      this.#died('process of the application', complaint),
+    )
   }
 
   async end(): Promise<void> {

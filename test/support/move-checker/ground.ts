@@ -167,19 +167,22 @@ export class Ground {
     )
     const named = async (name: string, table: string): Promise<ReadonlyMap<string, number>> =>
       new Map((await rows<{ name: string; value: number }>(`t.${name} as name, t.value`, table)).map((row) => [row.name, row.value]))
-    const families = await rows<{ key: string; parents: number; children: number }>(
-      `t.writer || ':' || t.seq as key, count(distinct t.id)::int as parents,
-       (select count(*)::int from ${quoted(placement.schema)}.children as c
-          join ${quoted(placement.schema)}.parents as p on p.tenant_id = c.tenant_id and p.id = c.parent_id
-         where c.tenant_id = $1 and p.writer = t.writer and p.seq = t.seq) as children`,
-      'parents',
-      'group by t.writer, t.seq',
+    const children = await rows<{ parent: string; n: number }>(
+      't.parent_id as parent, count(*)::int as n',
+      'children',
+      'group by t.parent_id',
     )
+    const childrenOf = new Map(children.map(({ parent, n }) => [parent, n]))
+    const families = new Map<string, { parents: number; children: number }>()
+    for (const { id: parent, key } of await rows<{ id: string; key: string }>(`t.id, t.writer || ':' || t.seq as key`, 'parents')) {
+      const before = families.get(key) ?? { parents: 0, children: 0 }
+      families.set(key, { parents: before.parents + 1, children: before.children + (childrenOf.get(parent) ?? 0) })
+    }
     return {
       entries: new Map(entries.map(({ key, n }) => [key, n])),
       counters: await named('name', 'counters'),
       registers: await named('writer', 'registers'),
-      families: new Map(families.map(({ key, parents, children }) => [key, { parents, children }])),
+      families,
     }
   }
 
