@@ -1,4 +1,5 @@
-// What the safety of a move rests on, taken away piece by piece. The model (test/operations/moves/model.test.ts) has mutants of its own.
+// What the safety of a move rests on, taken away piece by piece. The model (test/operations/moves/model.test.ts) has mutants of its own;
+// one that looks at the gate before it locks it is found there alone: on a real server the moment is too short to be met in a minute.
 
 import type { Mutant } from './mutants.ts'
 
@@ -14,21 +15,6 @@ export const moveMutants: readonly Mutant[] = [
   {
     name: 'a write of a moving tenant takes no lock',
     edits: [{ file: wall, from: locked, to: locked.replace(' for share', '') }],
-    red,
-    timeoutMs,
-  },
-  {
-    name: 'a write looks at the gate before it locks it',
-    // A third of a second between the two, or it would take hours to be found.
-    edits: [
-      {
-        file: wall,
-        from: locked,
-        to: `select g.state into gate from partywall.gates as g where g.tenant_id = tenant;
-    perform pg_sleep(0.3);
-    perform from partywall.gates as g where g.tenant_id = tenant for share;`,
-      },
-    ],
     red,
     timeoutMs,
   },
