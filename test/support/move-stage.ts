@@ -99,13 +99,21 @@ export async function moveStage(wire: (url: string) => Promise<string> = async (
     },
     leftovers: async () => {
       const found: string[] = []
+      // Other tests move tenants on the first of the servers too.
+      const moves = await catalog.superuserIn('partywall').query<{ id: string }>('select m.id::text as id from partywall.moves as m')
+      const ids = moves.map(({ id }) => id.replaceAll('-', ''))
       for (const url of [superuser, second.superuserUrl]) {
         const pool = new ControlPool({ connectionString: url, applicationName: 'alice', connectionsMax: 1 })
         const rows = await pool.query<{ told: string }>(
-          `select 'slot ' || s.slot_name as told from pg_catalog.pg_replication_slots as s where s.slot_name ~ '^(pw_mv_|pg_)'
-            union all select 'role ' || r.rolname from pg_catalog.pg_roles as r where starts_with(r.rolname, 'pw_tr_')
-            union all select 'subscription ' || s.subname from pg_catalog.pg_subscription as s where starts_with(s.subname, 'pw_mv_')
-            union all select 'publication ' || p.pubname from pg_catalog.pg_publication as p where starts_with(p.pubname, 'pw_mv_')`,
+          `select l.told
+             from (
+               select 'slot ' || s.slot_name as told, substr(s.slot_name, 7, 32) as id from pg_catalog.pg_replication_slots as s
+                union all select 'role ' || r.rolname, substr(r.rolname, 7, 32) from pg_catalog.pg_roles as r
+                union all select 'subscription ' || s.subname, substr(s.subname, 7, 32) from pg_catalog.pg_subscription as s
+                union all select 'publication ' || p.pubname, substr(p.pubname, 7, 32) from pg_catalog.pg_publication as p
+             ) as l
+            where l.id = any ($1)`,
+          [ids],
         )
         found.push(...rows.map(({ told }) => told))
         await pool.close()

@@ -149,11 +149,16 @@ export async function closeGate(
   } catch (error) {
     if ((error as { readonly code?: unknown }).code !== '55P03') throw error
   }
-  let [ended, isOver] = [0, false]
+  // One may be told twice before it has ended.
+  const ended = new Set<number>()
+  let isOver = false
   const end = async (pid: number): Promise<void> => {
     while (!isOver) {
-      const rows = await at.transfer.query('select pg_terminate_backend(p.pid) from unnest(pg_blocking_pids($1)) as p (pid)', [pid])
-      ended += rows.length
+      const rows = await at.transfer.query<{ pid: number }>(
+        'select p.pid, pg_terminate_backend(p.pid) from unnest(pg_blocking_pids($1)) as p (pid)',
+        [pid],
+      )
+      for (const told of rows) ended.add(told.pid)
       await wait(5)
     }
   }
@@ -162,7 +167,7 @@ export async function closeGate(
     const resting = await attempt(endTimeoutMs, (pid) => {
       ending = end(pid).catch(() => {})
     })
-    return resting === null ? undefined : { resting, ended }
+    return resting === null ? undefined : { resting, ended: ended.size }
   } finally {
     isOver = true
     await ending

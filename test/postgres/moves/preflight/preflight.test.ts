@@ -129,7 +129,15 @@ describe('before a move, all checks together', { skip: needsMoves }, () => {
   test('nothing is left behind', async () => {
     const left = await made.connections.asAdministrator('main', (admin) =>
       admin.query(
-        `select r.rolname from pg_catalog.pg_roles as r where r.rolname like 'pw\\_tr\\_%' union all select s.subname from pg_catalog.pg_subscription as s`,
+        // Other tests move tenants on this server, in databases of their own.
+        `select r.rolname from pg_catalog.pg_roles as r
+          where starts_with(r.rolname, 'pw_tr_') and has_database_privilege(r.oid, $1, 'connect')
+          union all
+         select s.subname
+           from pg_catalog.pg_subscription as s
+           join pg_catalog.pg_database as d on d.oid = s.subdbid
+          where d.datname = $1`,
+        [made.catalog.name],
       ),
     )
     assert.deepEqual(left, [])
