@@ -2,7 +2,7 @@
 
 import { isSamePlace } from '../core/placement.ts'
 import type { Tenant } from '../core/tenant.ts'
-import { CapabilityRefusedError, DatabaseUnavailableError, TenantMovingError, TenantNotFoundError } from '../errors.ts'
+import { CapabilityRefusedError, ConnectionLostError, DatabaseUnavailableError, TenantMovingError, TenantNotFoundError } from '../errors.ts'
 import { isStalePlan } from './connection.ts'
 import type { MoveWait } from './move-wait.ts'
 import type { TenantDatabase, TenantDatabases } from './tenant-database.ts'
@@ -58,7 +58,9 @@ export class Tries {
       return 'renewal'
     }
     if (error instanceof TenantMovingError) return 'time'
-    return error instanceof TenantNotFoundError || error instanceof DatabaseUnavailableError ? 'other place' : undefined
+    // A place that is removed ends its sessions. What may have been committed is never tried again.
+    const isCut = error instanceof ConnectionLostError && error.retryable
+    return isCut || error instanceof TenantNotFoundError || error instanceof DatabaseUnavailableError ? 'other place' : undefined
   }
 
   /**
