@@ -247,11 +247,12 @@ export class Leases {
 }
 
 /**
- * Did the server end the session before the statement was complete? The implicit transaction is committed after that, so then it was
- * not: no statement that may run here commits by itself.
+ * Was the session ended before the statement was sent, or before it was complete? The implicit transaction is committed after that, so
+ * then it was not: no statement that may run here commits by itself.
  */
 function wasEndedBefore(error: Error, flush: Flush | undefined): boolean {
-  return error instanceof pg.DatabaseError && error.code === '57P01' && flush !== undefined && flush.result === undefined
+  if (flush === undefined) return true
+  return error instanceof pg.DatabaseError && error.code === '57P01' && flush.result === undefined
 }
 
 /** As `explainFailure`, for a statement that was bound: nobody's session is one that something took the capability out of. */
