@@ -65,7 +65,7 @@ async function openDatabase(run: Run, database: string, harden: boolean): Promis
   await run('revoke create on schema public from public')
   await run(`create schema if not exists partywall authorization ${roles.owner}`)
   await run(`create schema if not exists ${appSchema} authorization ${roles.owner}`)
-  await run(`grant usage on schema partywall, ${appSchema} to ${roles.app}, ${roles.gatekeeper}, ${roles.tenants}`)
+  await run(`grant usage on schema partywall, ${appSchema} to ${roles.app}, ${roles.gatekeeper}, ${roles.tenants}, ${roles.doctor}`)
   await run(`alter default privileges for role ${roles.owner} revoke execute on functions from public`)
 }
 

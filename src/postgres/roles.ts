@@ -1,7 +1,8 @@
 // The roles, and what PostgreSQL itself must deny everybody. The only file that names the roles.
 // owner (NOLOGIN) owns everything; migrator becomes it to run migrations; gatekeeper reads the catalog and issues
 // capabilities; app runs the application's SQL, owns nothing and can become nobody. A tenant with a database of its own has a
-// login of its own there, a member of tenants.
+// login of its own there, a member of tenants. doctor (NOLOGIN) is what the gatekeeper becomes to look at all of it: it reads
+// PostgreSQL's catalogs and has no privilege on any tenant's table.
 
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
 import pg from 'pg'
@@ -15,6 +16,8 @@ export const roles = Object.freeze({
   app: 'partywall_app',
   /** What logins of tenants' own may do with tables. It cannot log in, and may connect nowhere. */
   tenants: 'partywall_tenants',
+  /** Reads catalogs, and what partywall says of itself. It cannot log in: the gatekeeper becomes it. */
+  doctor: 'partywall_doctor',
 })
 
 /** Schema of the application's tables where a tenant has none of its own. */
@@ -40,6 +43,7 @@ const orphanCheckMs = 1_000
 export async function ensureRoles(admin: ControlConnection, passwords: RolePasswords): Promise<void> {
   await ensureRole(admin, roles.owner, 'nologin')
   await ensureRole(admin, roles.tenants, 'nologin')
+  await ensureRole(admin, roles.doctor, 'nologin')
   for (const [name, password] of [
     [roles.migrator, passwords.migrator],
     [roles.gatekeeper, passwords.gatekeeper],
@@ -50,6 +54,7 @@ export async function ensureRoles(admin: ControlConnection, passwords: RolePassw
     if (password !== undefined) await admin.query(`alter role ${name} password '${scramVerifier(password)}'`)
   }
   await admin.query(`grant ${roles.owner} to ${roles.migrator}`)
+  await admin.query(`grant ${roles.doctor} to ${roles.gatekeeper}`)
   // Whatever a migration creates belongs to the owner, without a word in the migration.
   await admin.query(`alter role ${roles.migrator} set role = '${roles.owner}'`)
   await admin.query(roleLimits(roles.app))

@@ -87,7 +87,9 @@ create table partywall.protected_tables (
 );
 comment on table partywall.protected_tables is
   'Tables behind the wall and their tenant column, by qualified name. Written through partywall.protect(); the catalogs of PostgreSQL, not this list, are what the boot gate believes.';
-grant select on partywall.protected_tables, partywall.global_tables to partywall_gatekeeper;
+grant select on partywall.protected_tables, partywall.global_tables to partywall_gatekeeper, partywall_doctor;
+grant select (tenant_id, expires_at) on partywall.capabilities to partywall_doctor;
+grant select on partywall.gates, partywall.logins to partywall_doctor;
 
 -- uuid version 7 (RFC 9562), also before PostgreSQL 18.
 do $do$
