@@ -136,12 +136,18 @@ export class Ground {
   async whileHeld(moveId: string, to: Placement, fn: (fence: number) => Promise<void>): Promise<void> {
     // Connected before it counts.
     await this.alice(to, 'select 1')
-    await this.#pool(this.urls.superuser).transaction(async (connection) => {
+    let isOver = false
+    const holding = this.#pool(this.urls.superuser).transaction(async (connection) => {
       const [row] = await connection.query<{ fence: string }>(
         `select m.fence from partywall.moves as m where m.id = $1 and m.state = 'fencing' for update`,
         [moveId],
       )
       if (row !== undefined) await fn(Number(row.fence))
+      isOver = true
+    })
+    await holding.catch((error: unknown) => {
+      // What was killed may have been the catalog's server, and the hold with it.
+      if (!isOver) throw error
     })
   }
 
