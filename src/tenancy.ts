@@ -17,6 +17,7 @@ import { ClosedError, ConfigurationError } from './errors.ts'
 import { PostgresApiKeys } from './postgres/api-keys.ts'
 import { PostgresAuditTrail } from './postgres/audit-trail.ts'
 import { assertSafe, type ProtectedTable, protectedTables } from './postgres/boot-gate.ts'
+import { assertWallStands } from './postgres/canaries.ts'
 import { assertSealed } from './postgres/canary.ts'
 import { Capabilities, type Capability } from './postgres/capabilities.ts'
 import { PostgresCatalog } from './postgres/catalog.ts'
@@ -310,6 +311,7 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
   try {
     const appRole = await assertSealed({ reader, database: options.database, applicationName })
     await assertSafe(reader, appRole)
+    await assertWallStands({ reader, database: options.database, clock, applicationName, prepare: options.pool?.prepare })
     return await join(options, { clock, applicationName, reader, writer })
   } catch (error) {
     await reader.close()

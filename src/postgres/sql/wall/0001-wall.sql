@@ -57,6 +57,10 @@ insert into partywall.capabilities (capability, tenant_id, state, expires_at, is
 select encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 1, 16), 'hex')::uuid,
        '00000000-0000-0000-0000-000000000000', 'suspended', 'infinity', 'nobody'
   from generate_series(1, 1000);
+-- Tenants without a row, for canaries: every process that starts tries to be the one while it is bound to the other. The third one has
+-- nothing but capabilities that have run out, so that no issue for it clears them away.
+insert into partywall.gates (tenant_id)
+values ('00000000-0000-0000-0000-0000000000ca'), ('00000000-0000-0000-0000-0000000000cb'), ('00000000-0000-0000-0000-0000000000cc');
 analyze partywall.gates, partywall.capabilities;
 
 -- Logins of tenants' own, in a database that holds one tenant alone: the login itself says who may come in.
@@ -455,6 +459,15 @@ begin atomic
   select count(*) from gone;
 end;
 
+-- A capability of a canary's that has run out already: whoever starts wants to see it refused, and not to wait for it.
+create function partywall.issue_expired() returns uuid
+language sql volatile security definer
+begin atomic
+  insert into partywall.capabilities (capability, tenant_id, state, expires_at, issued_to)
+  values (gen_random_uuid(), '00000000-0000-0000-0000-0000000000cc', 'open', clock_timestamp() - interval '1 second', 'canary')
+  returning capabilities.capability;
+end;
+
 revoke execute on all functions in schema partywall from public;
 -- What a view calls is called with the reader's rights. Both refusals tell only of the capability that the caller has bound.
 grant select on partywall.bound, partywall.bound_for_writing to partywall_app, partywall_tenants;
@@ -463,5 +476,5 @@ grant execute on function
   to partywall_app, partywall_tenants;
 grant execute on function partywall.issue_own(interval, text) to partywall_tenants;
 grant execute on function
-  partywall.issue(uuid[], interval, text), partywall.revoke(uuid[]), partywall.revoke_tenant(uuid), partywall.reap(integer)
+  partywall.issue(uuid[], interval, text), partywall.revoke(uuid[]), partywall.revoke_tenant(uuid), partywall.reap(integer), partywall.issue_expired()
   to partywall_gatekeeper;
