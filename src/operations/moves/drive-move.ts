@@ -61,9 +61,10 @@ class MoveDrive implements Drive {
     try {
       for (let failures = 0; ; ) {
         try {
-          const rests = await this.#state()
-          failures = 0
-          if (rests) return this.move
+          const { state } = this.move
+          if (await this.#state()) return this.move
+          // A fence that was given up is no step forward: each has made the tenant's writes wait.
+          if (state !== 'following' && state !== 'fencing') failures = 0
         } catch (error) {
           if (this.#lost.signal.aborted) throw lost(this.move)
           if (this.o.signal.aborted || error instanceof AbortedError) throw error
@@ -71,7 +72,10 @@ class MoveDrive implements Drive {
           // Connections may be to a server that is not there any more.
           await this.#endSession()
           const again = retryAfterMs[failures++]
-          if (again === undefined) throw await this.#left(error)
+          if (again === undefined) {
+            if (this.move.state === 'fencing') await this.#giveUpFound().catch(() => {})
+            throw await this.#left(error)
+          }
           this.tell({ kind: 'waiting', message: `${messageOf(error)} Trying again.` })
           await wait(again, undefined, { signal: this.#signal }).catch(() => {})
         }
@@ -173,6 +177,8 @@ class MoveDrive implements Drive {
       case 'switch':
         if (this.move.verifiedAt === undefined) await verifyBehindFence(this)
         if (this.move.problem === undefined) await switchOver(this)
+        // What stands in the way is told, and whoever asked asks again.
+        else if (this.move.wish !== undefined) await this.advance('following', 'following', { wish: null })
         return false
       case 'rest':
         return await this.#tend()

@@ -17,6 +17,11 @@ const drainPart = 0.4
 /** A fence that was given up is tried again, so often and after these times, in milliseconds. */
 const againAfterMs = [100, 500, 2_000]
 
+const tooLate: MoveProblem = {
+  code: 'PW_MOVE_FAILED',
+  message: 'The fence was past its deadline before the switch could be committed. Try at a quieter time, or with a longer fence.',
+}
+
 interface Fenced {
   readonly fence: ClaimedFence
   readonly startedAt: number
@@ -41,32 +46,47 @@ export interface Drive {
   advance(from: MoveState, to: MoveState, advance?: MoveAdvance): Promise<void>
 }
 
-/** Fence, commit, open; then both places are compared as they were behind the pause. */
+/**
+ * Fence, commit, open; then both places are compared as they were behind the pause. A fence that runs out before the commit is tried again a
+ * few times, and then no more: each has made the tenant's writes wait.
+ */
 export async function switchOver(drive: Drive): Promise<void> {
-  const fenced = await fencedOff(drive)
-  if (fenced === undefined) return
-  let snapshots: HeldSnapshots | undefined
-  try {
-    const session = await drive.session()
-    const { claim, journal, onTenantChanged } = drive.o
-    const [held, switched] = await Promise.all([
-      session.holdSnapshots(drive.move),
-      journal.commitSwitch(claim, fenced.fence.fence, { to: sidesOf(drive.move).other, resting: fenced.resting }),
-    ])
-    snapshots = held
-    if (switched === undefined) {
-      await giveUp(drive, fenced.fence, {
-        code: 'PW_MOVE_FAILED',
-        message: 'The fence was past its deadline before the switch could be committed.',
-      })
+  for (const again of [...againAfterMs, undefined]) {
+    const problem = await trySwitch(drive)
+    if (problem === undefined) return
+    if (again === undefined) {
+      await drive.advance('following', 'following', { wish: null, problem })
+      drive.tell({ kind: 'problem', ...problem })
       return
+    }
+    drive.tell({ kind: 'waiting', message: `${problem.message} The tenant writes on. Trying again.` })
+    await wait(again)
+  }
+}
+
+/** @returns why it was not committed, when it may be tried again. */
+async function trySwitch(drive: Drive): Promise<MoveProblem | undefined> {
+  const fenced = await fencedOff(drive)
+  if (fenced === undefined) return undefined
+  const session = await drive.session()
+  const { claim, journal, onTenantChanged } = drive.o
+  const holding = session.holdSnapshots(drive.move)
+  // Whatever becomes of the commit, what is held is let go.
+  const held = holding.catch(() => undefined)
+  try {
+    const to = sidesOf(drive.move).other
+    const switched = await journal.commitSwitch(claim, fenced.fence.fence, { to, resting: fenced.resting })
+    if (switched === undefined) {
+      await giveUp(drive, fenced.fence, null)
+      return drive.move.state === 'following' ? tooLate : undefined
     }
     drive.move = switched
     await finishSwitch(drive, fenced)
     onTenantChanged?.(drive.move.tenantId)
-    await compare(drive, snapshots)
+    await compare(drive, await holding)
+    return undefined
   } finally {
-    await snapshots?.close()
+    await (await held)?.close()
   }
 }
 

@@ -218,6 +218,59 @@ describe('moves', () => {
     await stage.fleet.tenants.offboard('mallory', { reason, now: true })
   })
 
+  test('a commit that comes too late is tried a few times, and then left with the reason; the tenant writes on', async () => {
+    await stage.tenant('lea', 'pooled', 10)
+    const { superuser } = stage.catalog
+    await stage.fleet.moves.start('lea', { to: 'database' }, { reason })
+    // No commit comes in time: it finds the fence past its deadline, and changes nothing.
+    await superuser.query(`
+      create table partywall.late (at timestamptz);
+      create function partywall.too_late() returns trigger language plpgsql security definer as
+        'begin insert into partywall.late values (clock_timestamp()); return null; end';
+      create trigger too_late before update on partywall.moves for each row when (old.state = 'fencing' and new.state = 'switched')
+        execute function partywall.too_late()`)
+    await assert.rejects(
+      stage.fleet.moves.switch('lea'),
+      (error) => error instanceof MoveFailedError && /past its deadline before the switch could be committed/.test(error.message),
+    )
+    const late = await superuser.query('select from partywall.late')
+    assert.equal(late.length, 4)
+    await superuser.query('drop trigger too_late on partywall.moves; drop function partywall.too_late(); drop table partywall.late')
+    const { move: left } = await stage.fleet.moves.status('lea')
+    assert.deepEqual([left.state, left.serving, left.wish, left.problem?.code], ['following', 'source', undefined, 'PW_MOVE_FAILED'])
+    await stage.insert('lea', 'written after it')
+    assert.equal((await stage.fleet.moves.switch('lea')).serving, 'target')
+    assert.equal((await stage.fleet.moves.complete('lea')).state, 'done')
+    assert.ok((await stage.titles('lea')).includes('written after it'))
+  })
+
+  test('a commit that fails is tried a few times, and then left with the reason; no connection is left behind', async () => {
+    await stage.tenant('lou', 'pooled', 10)
+    const { superuser } = stage.catalog
+    await stage.fleet.moves.start('lou', { to: 'database' }, { reason })
+    await stage.fleet.moves.verify('lou')
+    const connections = async () =>
+      (
+        await superuser.query(
+          `select from pg_catalog.pg_stat_activity as a where starts_with(a.usename, 'pw_tr_') and a.datname = current_database()`,
+        )
+      ).length
+    const before = await connections()
+    await superuser.query(`
+      create function partywall.broken() returns trigger language plpgsql as 'begin raise exception ''no commit''; end';
+      create trigger broken before update on partywall.moves for each row when (old.state = 'fencing' and new.state = 'switched')
+        execute function partywall.broken()`)
+    await assert.rejects(stage.fleet.moves.switch('lou'), (error) => error instanceof MoveFailedError && /no commit/.test(error.message))
+    await superuser.query('drop trigger broken on partywall.moves; drop function partywall.broken()')
+    const { move: left } = await stage.fleet.moves.status('lou')
+    assert.deepEqual([left.state, left.serving, left.wish], ['following', 'source', undefined])
+    assert.ok((await connections()) <= before)
+    await stage.insert('lou', 'written after it')
+    assert.equal((await stage.fleet.moves.switch('lou')).serving, 'target')
+    assert.equal((await stage.fleet.moves.complete('lou')).state, 'done')
+    assert.ok((await stage.titles('lou')).includes('written after it'))
+  })
+
   test('a place that does not catch up is not waited for: the fence is given up, and the tenant writes on', async () => {
     await stage.tenant('kim', 'pooled', 5)
     const move = await stage.fleet.moves.start('kim', { to: 'database', fenceMs: 300 }, { reason })
