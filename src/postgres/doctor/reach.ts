@@ -22,15 +22,16 @@ with recursive logins as (
 
 /**
  * As `withReach`, and `members` (oid, schema, name, kind, tenant_column, is_protected, is_global): the application's tables, partitions
- * included. `name` is quoted and with its schema; `tenant_column` is null for what is not protected.
+ * included. `name` is quoted and with its schema; `tenant_column` is null for what is not protected. The lists are joined by names:
+ * to_regclass() fails where the doctor may not enter the schema.
  */
 export const withTables = `${withReach}, members as (
   select c.oid, n.nspname as schema, format('%I.%I', n.nspname, c.relname) as name, c.relkind as kind, c.relispartition as is_partition,
          p.tenant_column, p.table_name is not null as is_protected, g.table_name is not null as is_global
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-    left join partywall.protected_tables as p on to_regclass(p.table_name) = c.oid
-    left join partywall.global_tables as g on to_regclass(g.table_name) = c.oid
+    left join partywall.protected_tables as p on p.table_name = format('%I.%I', n.nspname, c.relname)
+    left join partywall.global_tables as g on g.table_name = format('%I.%I', n.nspname, c.relname)
    where c.relkind in ('r', 'p') and c.relpersistence <> 't'
      and n.nspname not in ('pg_catalog', 'information_schema', 'partywall') and n.nspname !~ '^pg_'
 )`
