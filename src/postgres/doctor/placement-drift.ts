@@ -1,22 +1,14 @@
 // Placements that drifted: what each tenant's place itself says of it, beside what the catalog has. One look a tenant, so it is asked for.
 
 import type { Catalog } from '../../core/catalog.ts'
-import type { CheckFacts, DoctorEvent } from '../../core/doctor-event.ts'
+import type { DoctorEvent } from '../../core/doctor-event.ts'
 import { type DoctorLevel, type DoctorPlace, findingKey } from '../../core/doctor-finding.ts'
+import { placementDrift } from '../../core/doctor-own-rules.ts'
 import type { Isolation } from '../../core/placement.ts'
 import type { PlacementAdapter, PlacementFinding } from '../../core/placement-adapter.ts'
 import type { Tenant, TenantId } from '../../core/tenant.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import type { DoctorTask } from './run-doctor.ts'
-
-/** What it is called in findings. */
-export const placementDrift: CheckFacts = {
-  stem: 'placement-drift',
-  level: 'error',
-  title: 'A tenant’s place is not what the catalog says',
-  gain: 'A place that differs from what was promised has walls that nobody looks at: another’s login, another region, a gate that is missing.',
-  scope: 'database',
-}
 
 /** What is the place's own. The rules of the wall in it are the checks' to find, once a database and not once a tenant. */
 const levels: Readonly<Record<string, DoctorLevel>> = {

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto'
 import type { DoctorEvent } from '../../core/doctor-event.ts'
 import { type DoctorPlace, findingKey } from '../../core/doctor-finding.ts'
+import { checkFailed } from '../../core/doctor-own-rules.ts'
 import { AbortedError, ClosedError, DatabaseUnavailableError } from '../../errors.ts'
 import type { ControlPool } from '../control-pool.ts'
 import { roles } from '../roles.ts'
@@ -99,16 +100,16 @@ function failed(check: DoctorCheck, at: DoctorPlace, message: string): DoctorEve
   return {
     kind: 'finding',
     finding: {
-      check: 'check-failed',
-      level: 'error',
+      check: checkFailed.stem,
+      level: checkFailed.level,
       at,
       object: check.stem,
       problem: `The check ${check.stem} could not be made: ${message}`,
-      gain: 'What the check would have found is not known, and is there for whoever looks for it.',
+      gain: checkFailed.gain,
       fix: null,
       fixAs: 'administrator',
       isFixSafe: false,
-      key: findingKey('check-failed', at, check.stem),
+      key: findingKey(checkFailed.stem, at, check.stem),
     },
   }
 }
