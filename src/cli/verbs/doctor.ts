@@ -63,6 +63,9 @@ export const doctor = verb({
     if (flags.explain !== undefined) return explain(output, flags.explain)
     if (flags.writeBaseline && flags.reason === undefined) throw new ConfigurationError('--write-baseline needs --reason: why may it stay?')
     if (flags.fix && flags.databaseOnly) throw new ConfigurationError('--fix needs the fleet’s logins: call it without --database-only.')
+    if (flags.docs !== undefined && !(URL.canParse(flags.docs) && flags.docs.endsWith('/'))) {
+      throw new ConfigurationError('--docs must be an absolute address that ends with /.')
+    }
     const baseline = await readBaseline(terminal.cwd, flags.baseline, flags.baseline !== undefined && !flags.writeBaseline)
     // What is wrong with the call is said before anything is opened.
     chooseChecks(flags.check)
