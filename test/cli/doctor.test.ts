@@ -147,7 +147,7 @@ describe('partywall doctor', () => {
   test('names its checks, and explains one', async () => {
     const { code, out } = await cli.run('doctor', '--list')
     assert.deepEqual([code, out.length], [0, allChecks.length + 1])
-    assert.match(out.join('\n'), /app-can-become +error +a server +The application’s login can act as another role/)
+    assert.match(out.join('\n'), /app-can-become +error +once a server +The application’s login can act as another role/)
     const said = await cli.run('doctor', '--explain', 'app-can-become')
     assert.match(said.out.join('\n'), /page +docs\/reference\/doctor\/app-can-become\.md/)
     const unknown = await cli.run('doctor', '--explain', 'app-can-becom')

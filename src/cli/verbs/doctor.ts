@@ -139,7 +139,7 @@ async function list(output: Output): Promise<undefined> {
   await output.table(rows, {
     CHECK: ({ check }) => check,
     LEVEL: ({ level }) => level,
-    ONCE: ({ scope }) => (scope === 'server' ? 'a server' : scope === 'catalog' ? 'in the catalog' : 'a database'),
+    WHERE: ({ scope }) => (scope === 'server' ? 'once a server' : scope === 'catalog' ? 'in the catalog' : 'in each database'),
     TITLE: ({ title }) => title,
   })
 }
