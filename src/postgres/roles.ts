@@ -86,8 +86,14 @@ export function roleLimits(login: string): string {
 const doctorSight = `
   do $do$
   begin
-    alter role ${roles.doctor} inherit;
-    grant pg_read_all_settings to ${roles.doctor};
+    if not exists (select from pg_catalog.pg_roles as r where r.rolname = '${roles.doctor}' and r.rolinherit) then
+      -- So that what is granted to it, now or later, holds without SET ROLE.
+      alter role ${roles.doctor} inherit;
+    end if;
+    begin
+      grant pg_read_all_settings to ${roles.doctor};
+    exception when insufficient_privilege then null;
+    end;
   exception when insufficient_privilege then null;
   end
   $do$`

@@ -11,10 +11,8 @@ import { bySql, type DoctorCheck } from '../../../src/postgres/doctor/check.ts'
 import { examineCatalog } from '../../../src/postgres/doctor/fleet-doctor.ts'
 import { fleetTasks } from '../../../src/postgres/doctor/fleet-tasks.ts'
 import { type RunDoctorOptions, runDoctor } from '../../../src/postgres/doctor/run-doctor.ts'
-import { visit } from '../../../src/postgres/doctor/visit.ts'
 import { type CliFleet, cliFleet } from '../../support/cli-fleet.ts'
 import { testDatabase } from '../../support/database.ts'
-import { inBrokenDatabase } from '../../support/doctor-stage.ts'
 
 const facts = { level: 'warning', title: 'A test', gain: 'Nothing.' } as const
 const onServer = bySql({ ...facts, stem: 'on-server', scope: 'server' }, `select $1::text as object, 'Said.' as problem, null as fix`)
@@ -260,7 +258,7 @@ describe('over the catalog’s database alone', () => {
     )
     const gatekeeper = new ControlPool({ connectionString: urls.gatekeeper, applicationName: 'test-doctor' })
     try {
-      const events = await Array.fromAsync(runDoctor(catalogTasks(gatekeeper, both), { checks: both }))
+      const events = await Array.fromAsync(runDoctor(catalogTasks(gatekeeper, both), { checks: both, atOnce: 1 }))
       assert.deepEqual(
         events.flatMap((event) => (event.kind === 'looked' ? [event.at.database] : [])),
         [null, 'main'],
@@ -281,7 +279,7 @@ describe('over the catalog’s database alone', () => {
   test('a database that is not there is a gap, not a failure', async () => {
     const gatekeeper = new ControlPool({ connectionString: 'postgres://a:b@127.0.0.1:1/x', applicationName: 'test-doctor' })
     try {
-      const events = await Array.fromAsync(runDoctor(catalogTasks(gatekeeper, both), { checks: both }))
+      const events = await Array.fromAsync(runDoctor(catalogTasks(gatekeeper, both), { checks: both, atOnce: 1 }))
       assert.deepEqual(
         unseen(events).map(({ kind, at }) => [kind, at.database]),
         [
@@ -297,30 +295,6 @@ describe('over the catalog’s database alone', () => {
   test('a check that there is not is refused before anything is opened', () => {
     const gatekeeper = new ControlPool({ connectionString: 'postgres://a:b@127.0.0.1:1/x', applicationName: 'test-doctor' })
     assert.throws(() => examineCatalog(gatekeeper, { checks: [allChecks[0]!.stem, 'no-such-check'] }), ConfigurationError)
-  })
-})
-
-test('a server whose installer could not give the doctor all settings is said to show less', async (t) => {
-  await inBrokenDatabase(t, async (superuser) => {
-    const pool = {
-      transaction: async (fn: (control: typeof superuser) => Promise<unknown>) => {
-        await superuser.query('savepoint look')
-        // What is left of the manners of a transaction of its own.
-        const control = {
-          query: (text: string, values?: readonly unknown[]) => superuser.query(text.replace('set transaction read only;', ''), values),
-        } as typeof superuser
-        const result = await fn(control)
-        await superuser.query('rollback to savepoint look')
-        return result
-      },
-    } as unknown as ControlPool
-    const look = () => visit({ at: { server: 'main', database: null }, checks: [onServer], ways: [(fn) => fn(pool)] }, () => new Date(0))
-    assert.deepEqual(unseen(await look()), [])
-    await superuser.query('revoke pg_read_all_settings from partywall_doctor')
-    assert.deepEqual(
-      unseen(await look()).map(({ kind, what }) => [kind, what]),
-      [['limit', 'settings that PostgreSQL shows to few']],
-    )
   })
 })
 
