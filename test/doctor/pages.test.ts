@@ -58,7 +58,8 @@ describe('every check of the doctor', () => {
     const index = await readFile(new URL('README.md', pages), 'utf8')
     const rows = allChecks.map(({ stem, level, scope, title }) => `| [${stem}](${stem}.md) | ${level} | ${scopes[scope]} | ${title} |`)
     const own = ownRules.map(({ stem, level, title }) => `| [${stem}](${stem}.md) | ${level} | ${title} |`)
-    assert.deepEqual(index.match(/^\| \[.*$/gm), [...rows, ...own])
+    const lines = index.match(/^\| \[.*$/gm)
+    assert.equal(lines?.join('\n'), [...rows, ...own].join('\n'))
   })
 
   test('looks names up in the catalogs, and not by casts that fail where the doctor may not enter a schema', async () => {

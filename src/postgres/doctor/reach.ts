@@ -22,14 +22,14 @@ with recursive logins as (
 
 /**
  * As `withReach`, and `members` (oid, schema, name, kind, tenant_column, is_protected, is_global): the application's tables, partitions
- * included. `name` is quoted and with its schema; `tenant_column` is null for what is not protected. The lists are joined by names:
- * to_regclass() fails where the doctor may not enter the schema.
+ * included. `name` is quoted and with its schema; `tenant_column` is null for what is not protected.
  */
 export const withTables = `${withReach}, members as (
   select c.oid, n.nspname as schema, format('%I.%I', n.nspname, c.relname) as name, c.relkind as kind, c.relispartition as is_partition,
          p.tenant_column, p.table_name is not null as is_protected, g.table_name is not null as is_global
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+    -- By name: to_regclass() refuses whoever may not enter the schema, and the doctor may enter no tenant's.
     left join partywall.protected_tables as p on p.table_name = format('%I.%I', n.nspname, c.relname)
     left join partywall.global_tables as g on g.table_name = format('%I.%I', n.nspname, c.relname)
    where c.relkind in ('r', 'p') and c.relpersistence <> 't'
