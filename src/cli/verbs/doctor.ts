@@ -1,8 +1,9 @@
 // partywall doctor: looks for what lets one tenant reach another, on every server and in every database.
 
 import { systemClock } from '../../core/clock.ts'
+import type { DoctorEvent } from '../../core/doctor-event.ts'
 import type { DoctorLevel } from '../../core/doctor-finding.ts'
-import { collectReport, type DoctorReport } from '../../doctor/report.ts'
+import { collectReport, type DoctorReport, placeText } from '../../doctor/report.ts'
 import type { WrittenSilence } from '../../doctor/silences.ts'
 import { ConfigurationError } from '../../errors.ts'
 import type { Fleet } from '../../fleet.ts'
@@ -16,6 +17,7 @@ import { tellReport } from '../doctor-output.ts'
 import type { Outcome } from '../exit-codes.ts'
 import { withFleet } from '../fleet-plane.ts'
 import type { Output } from '../output.ts'
+import type { Progress } from '../progress.ts'
 import { readSettings } from '../settings.ts'
 import { type Terminal, verb } from '../verb.ts'
 
@@ -58,7 +60,7 @@ export const doctor = verb({
     'partywall doctor --explain app-can-become',
   ],
   needs: `${needsCatalog}; for more than --database-only also PARTYWALL_ADMIN_URL and the secrets of the fleet`,
-  async run({ flags, output, terminal, signal }) {
+  async run({ flags, output, progress, terminal, signal }) {
     if (flags.list) return await list(output)
     if (flags.explain !== undefined) return explain(output, flags.explain)
     if (flags.writeBaseline && flags.reason === undefined) throw new ConfigurationError('--write-baseline needs --reason: why may it stay?')
@@ -70,7 +72,7 @@ export const doctor = verb({
     // What is wrong with the call is said before anything is opened.
     chooseChecks(flags.check)
     const { check: checks, placements, atOnce, level } = flags
-    const judged = { output, silences: baseline.silences, level: level as DoctorLevel }
+    const judged = { output, progress, silences: baseline.silences, level: level as DoctorLevel }
     const look = flags.databaseOnly
       ? () => withGatekeeper(terminal, (gatekeeper) => judge(examineCatalog(gatekeeper, { checks, signal }), judged))
       : () =>
@@ -80,6 +82,7 @@ export const doctor = verb({
             return flags.fix ? await mended({ terminal, fleet, examine, output, isAgreed: flags.yes }) : await examine(output)
           })
     const report = await look()
+    progress.finish()
     if (flags.writeBaseline) {
       const count = await writeBaseline(baseline, report, { reason: flags.reason ?? '', days: flags.days })
       output.lines([`${baseline.name}: ${count} more silenced.`], { kind: 'baseline', file: baseline.name, silenced: count })
@@ -93,12 +96,14 @@ export const doctor = verb({
 interface Judged {
   /** With --json each finding is a line as soon as it is there. Undefined for a look that is not told. */
   readonly output: Output | undefined
+  readonly progress: Progress
   readonly silences: readonly WrittenSilence[]
   readonly level: DoctorLevel
 }
 
-async function judge(events: Parameters<typeof collectReport>[0], { output, silences, level }: Judged): Promise<DoctorReport> {
-  return await collectReport(events, {
+async function judge(events: AsyncIterable<DoctorEvent>, { output, progress, silences, level }: Judged): Promise<DoctorReport> {
+  const told = output?.isJson === true ? events : counted(events, progress)
+  return await collectReport(told, {
     silences,
     level,
     now: new Date(systemClock.now()),
@@ -106,6 +111,19 @@ async function judge(events: Parameters<typeof collectReport>[0], { output, sile
       if (output?.isJson === true) output.record({ kind: 'finding', ...finding, silence: silence ?? null })
     },
   })
+}
+
+/** Shows where it is. With --json the findings themselves show it. */
+async function* counted(events: AsyncIterable<DoctorEvent>, progress: Progress): AsyncGenerator<DoctorEvent, void> {
+  progress.start(0, 'doctor')
+  let done = 0
+  for await (const event of events) {
+    if (event.kind === 'looked') {
+      done += 1
+      progress.advance({ done, note: placeText(event.at) })
+    }
+    yield event
+  }
 }
 
 interface Mending {
