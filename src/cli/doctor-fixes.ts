@@ -3,8 +3,8 @@
 import type { DoctorFinding } from '../core/doctor-finding.ts'
 import { placeText } from '../doctor/report.ts'
 import { AbortedError } from '../errors.ts'
-import type { Fleet } from '../fleet.ts'
 import { printable } from './columns.ts'
+import type { FleetPlane } from './fleet-plane.ts'
 import { confirm } from './prompts.ts'
 import type { Terminal } from './verb.ts'
 
@@ -14,14 +14,14 @@ export interface FixResult {
 }
 
 /**
- * Each statement is a transaction of its own: what the database refuses is told, and the rest goes on.
+ * Each statement is a transaction of its own: what the database refuses is told, and the rest goes on. What was run is in the audit trail.
  *
  * @throws {ConfigurationError} when nobody can be asked and --yes was not given.
  * @throws {AbortedError} when the answer is no.
  */
 export async function applyFixes(
   terminal: Terminal,
-  fleet: Pick<Fleet, 'mend'>,
+  { fleet, record }: Pick<FleetPlane, 'fleet' | 'record'>,
   findings: readonly DoctorFinding[],
   isAgreed: boolean,
 ): Promise<FixResult> {
@@ -35,10 +35,13 @@ export async function applyFixes(
   if (!isAgreed && !(await confirm(terminal, { message, instead: '--yes' }))) throw new AbortedError('Nothing was changed.')
   let failed = 0
   for (const finding of safe) {
-    await fleet.mend(finding).catch((error: Error) => {
+    const error = await fleet.mend(finding).catch((refused: Error) => refused)
+    if (error === undefined) {
+      await record({ action: 'doctor.mend', tenantId: undefined, details: { key: finding.key, as: finding.fixAs, sql: finding.fix } })
+    } else {
       failed += 1
       terminal.note(printable(`Not mended: ${finding.key}: ${error.message}`))
-    })
+    }
   }
   return { done: safe.length - failed, failed }
 }

@@ -2,6 +2,7 @@
 
 import type { CheckFacts, DoctorEvent, Unseen } from '../core/doctor-event.ts'
 import type { DoctorFinding, DoctorLevel, DoctorPlace } from '../core/doctor-finding.ts'
+import { checkFailed } from '../core/doctor-own-rules.ts'
 import { flawFinding, flawOf, type Silence, type WrittenSilence } from './silences.ts'
 
 export interface DoctorReport {
@@ -87,6 +88,8 @@ class Book {
   readonly #holding: ReadonlyMap<string, Silence>
   readonly #used = new Set<string>()
   readonly #places = new Set<string>()
+  /** Checks that could not be made, by place: that they found nothing says nothing. */
+  readonly #failed = new Set<string>()
 
   constructor(options: ReportOptions) {
     this.#options = options
@@ -121,7 +124,7 @@ class Book {
       const [check = '', place = ''] = key.split(':')
       const flaw = flawOf(silence, now)
       if (flaw !== undefined) this.#find(flawFinding(flaw, placeOf(place)))
-      else if (!this.#used.has(key) && ran.has(check) && this.#places.has(place)) {
+      else if (!this.#used.has(key) && ran.has(check) && this.#places.has(place) && !this.#failed.has(`${place} ${check}`)) {
         const problem = `The silence of ${key} silences nothing: the finding is gone. Take it out of the baseline.`
         this.#find(flawFinding({ key, level: 'note', problem }, placeOf(place)))
       }
@@ -129,6 +132,7 @@ class Book {
   }
 
   #find(finding: DoctorFinding): void {
+    if (finding.check === checkFailed.stem) this.#failed.add(`${placeText(finding.at)} ${finding.object}`)
     const silence = this.#holding.get(finding.key)
     if (silence !== undefined) this.#used.add(silence.key)
     else this.counts[finding.level] += 1

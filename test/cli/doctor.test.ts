@@ -123,6 +123,10 @@ describe('partywall doctor', () => {
     const { code, out, err } = await doctor('--fix', '--yes')
     assert.match(err, /1 run\. Looking again\./)
     assert.deepEqual([code, out.at(-1)], [0, 'Sound: nothing was found of the level error or above.'])
+    const trail = await cli.catalog.superuser.query(
+      `select a.details ->> 'sql' as sql from partywall.audit_trail as a where a.action = 'doctor.mend'`,
+    )
+    assert.deepEqual(trail, [{ sql: `revoke ${staff} from ${login};` }])
     assert.match((await doctor('--fix', '--yes')).err, /nothing that may be mended/)
   })
 

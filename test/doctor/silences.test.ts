@@ -88,6 +88,15 @@ describe('a silence', () => {
     assert.equal(report.verdict, 'found')
   })
 
+  test('of a check that could not be made is left alone', async () => {
+    const failed = finding({ check: 'check-failed', object: 'open-door', key: 'check-failed:main/main:open-door' })
+    const report = await collectReport(lookThatFound([failed]), { silences: [known], now })
+    assert.deepEqual(
+      report.findings.map(({ check }) => check),
+      ['check-failed'],
+    )
+  })
+
   test('of a place or a check that was not looked at is left alone', async () => {
     const silences = [
       { ...known, key: 'open-door:pg-2/tenants:app.notes' },

@@ -6,7 +6,6 @@ import type { DoctorLevel } from '../../core/doctor-finding.ts'
 import { collectReport, type DoctorReport, placeText } from '../../doctor/report.ts'
 import type { WrittenSilence } from '../../doctor/silences.ts'
 import { ConfigurationError } from '../../errors.ts'
-import type { Fleet } from '../../fleet.ts'
 import { ControlPool } from '../../postgres/control-pool.ts'
 import { chooseChecks } from '../../postgres/doctor/choose-checks.ts'
 import { examineCatalog } from '../../postgres/doctor/fleet-doctor.ts'
@@ -15,7 +14,7 @@ import { readBaseline, writeBaseline } from '../doctor-baseline.ts'
 import { applyFixes } from '../doctor-fixes.ts'
 import { tellReport } from '../doctor-output.ts'
 import type { Outcome } from '../exit-codes.ts'
-import { withFleet } from '../fleet-plane.ts'
+import { type FleetPlane, withFleet } from '../fleet-plane.ts'
 import type { Output } from '../output.ts'
 import type { Progress } from '../progress.ts'
 import { readSettings } from '../settings.ts'
@@ -76,10 +75,10 @@ export const doctor = verb({
     const look = flags.databaseOnly
       ? () => withGatekeeper(terminal, (gatekeeper) => judge(examineCatalog(gatekeeper, { checks, signal }), judged))
       : () =>
-          withFleet(terminal, async ({ fleet }) => {
+          withFleet(terminal, async (plane) => {
             const examine = (say: Output | undefined): Promise<DoctorReport> =>
-              judge(fleet.doctor({ checks, placements, atOnce, signal }), { ...judged, output: say })
-            return flags.fix ? await mended({ terminal, fleet, examine, output, isAgreed: flags.yes }) : await examine(output)
+              judge(plane.fleet.doctor({ checks, placements, atOnce, signal }), { ...judged, output: say })
+            return flags.fix ? await mended({ terminal, plane, examine, output, isAgreed: flags.yes }) : await examine(output)
           })
     const report = await look()
     progress.finish()
@@ -128,16 +127,16 @@ async function* counted(events: AsyncIterable<DoctorEvent>, progress: Progress):
 
 interface Mending {
   readonly terminal: Terminal
-  readonly fleet: Fleet
+  readonly plane: FleetPlane
   readonly examine: (say: Output | undefined) => Promise<DoctorReport>
   readonly output: Output
   readonly isAgreed: boolean
 }
 
 /** What is reported is what is left: mending one thing may have uncovered another. */
-async function mended({ terminal, fleet, examine, output, isAgreed }: Mending): Promise<DoctorReport> {
+async function mended({ terminal, plane, examine, output, isAgreed }: Mending): Promise<DoctorReport> {
   const before = await examine(undefined)
-  const { done, failed } = await applyFixes(terminal, fleet, before.findings, isAgreed)
+  const { done, failed } = await applyFixes(terminal, plane, before.findings, isAgreed)
   if (done + failed > 0) terminal.note(`${done} run${failed === 0 ? '' : `, ${failed} refused`}. Looking again.`)
   return await examine(output)
 }
