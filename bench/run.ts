@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { connections } from './connections.ts'
 import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
+import { doctor } from './doctor.ts'
 import { drop } from './drop.ts'
 import { fleet } from './fleet.ts'
 import { fullScan } from './full-scan.ts'
@@ -41,6 +42,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   move,
   context,
   fleet,
+  doctor,
 }
 
 const { values, positionals } = parseArgs({

@@ -6,6 +6,8 @@ import { type BackupSettings, type FleetBackups, openBackups } from './backup/fl
 import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import { type Clock, systemClock } from './core/clock.ts'
+import type { DoctorEvent } from './core/doctor-event.ts'
+import type { DoctorFinding } from './core/doctor-finding.ts'
 import type { CustomMasks } from './core/mask.ts'
 import { mainPlacement, sharedSchema } from './core/placement.ts'
 import type { PlacedTenant, PurgeCount } from './core/placement-adapter.ts'
@@ -32,6 +34,8 @@ import { PostgresCatalog } from './postgres/catalog.ts'
 import { CatalogPurgeStore } from './postgres/catalog-purge-store.ts'
 import { ControlPool } from './postgres/control-pool.ts'
 import { PostgresTenantCopier } from './postgres/copy/tenant-copier.ts'
+import { applyFix } from './postgres/doctor/apply-fix.ts'
+import { type DoctorOptions, examineFleet } from './postgres/doctor/fleet-doctor.ts'
 import { FleetConnections } from './postgres/fleet-connections.ts'
 import { type AppliedMigration, applyMigrations } from './postgres/migrations/apply-migrations.ts'
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
@@ -111,6 +115,7 @@ interface Parts {
   readonly reader: ControlPool
   readonly writer: ControlPool
   readonly backups: FleetBackups | undefined
+  readonly clock: Clock
 }
 
 /** Tenants, servers, placements and migrations of an installation. Made by {@link openFleet}. */
@@ -138,6 +143,7 @@ export class Fleet {
   readonly #writer: ControlPool
   readonly #presence: MoverPresence
   readonly #backups: FleetBackups | undefined
+  readonly #clock: Clock
   readonly #closing = new AbortController()
   readonly #keeping = new Set<Promise<void>>()
 
@@ -160,6 +166,7 @@ export class Fleet {
     this.secrets = parts.secrets
     this.#writer = parts.writer
     this.#backups = parts.backups
+    this.#clock = parts.clock
   }
 
   /** Backups of tenants, and their restore. @throws {ConfigurationError} when nobody says where they are kept. */
@@ -193,6 +200,35 @@ export class Fleet {
       name,
     ])
     return row?.version ?? undefined
+  }
+
+  /**
+   * Looks for what lets one tenant reach another: on every server, in every database, as a role that may read no tenant's row. It tells
+   * what it finds, and what it could not see, as it goes; a place that cannot be reached is told, and the rest goes on. What is silenced
+   * and how it is printed is `partywall/doctor`.
+   *
+   * @example
+   * ```ts
+   * const report = await collectReport(fleet.doctor(), { silences: [], now: new Date() })
+   * if (report.verdict !== 'sound') console.error(reportLines(report).join('\n'))
+   * ```
+   *
+   * @throws {ConfigurationError} at once, for a check that there is not.
+   * @throws {AbortedError} while it is read, when the signal fires.
+   */
+  doctor(options: DoctorOptions = {}): AsyncGenerator<DoctorEvent, void> {
+    const { reader, connections, catalog, placements } = this
+    return examineFleet({ reader, connections, catalog, placements: (isolation) => placements.for(isolation), clock: this.#clock }, options)
+  }
+
+  /**
+   * Runs the SQL of a finding whose `isFixSafe` is true, in one transaction that waits for no lock longer than two seconds.
+   *
+   * @throws {ConfigurationError} for a finding that a person must decide on.
+   * @throws the database's own error when it refuses: then nothing was changed.
+   */
+  async mend(finding: DoctorFinding): Promise<void> {
+    await applyFix({ reader: this.reader, connections: this.connections }, finding)
   }
 
   /**
@@ -343,6 +379,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const rollout = new Rollout({ ...options.rollout, reader, writer, connections, set: migrations, auditTrail, clock })
   return new Fleet({
     backups,
+    clock,
     tenants,
     moves,
     presence,

@@ -10,6 +10,7 @@ export const allVerbs = group({
     dev: async () => (await import('./verbs/dev.ts')).dev,
     init: async () => (await import('./verbs/init.ts')).init,
     token: async () => (await import('./verbs/token.ts')).token,
+    doctor: async () => (await import('./verbs/doctor.ts')).doctor,
     migrate: async () => (await import('./verbs/migrate.ts')).migrate,
     tenant: async () => (await import('./verbs/tenant.ts')).tenant,
     export: async () => (await import('./verbs/export.ts')).exportVerb,

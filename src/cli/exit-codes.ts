@@ -8,12 +8,14 @@ export const exitCodes = Object.freeze({
   failed: 1,
   /** Called wrongly, or not set up: nothing was tried. */
   usage: 2,
-  /** Done for some tenants and failed for others, each of which is named. */
+  /** Done for some tenants, or places, and failed for others, each of which is named. */
   partly: 3,
   /** Stopped before the end by the error budget or a pause: it can be resumed. */
   halted: 4,
   /** Rows were refused: each is named with the reason. What became of the others, the answer says. */
   refused: 5,
+  /** It looked where it should, and found what must be mended. */
+  found: 6,
   /** Ended by Ctrl-C or SIGTERM. 128 + SIGINT, as shells have it. */
   interrupted: 130,
 })

@@ -78,6 +78,7 @@ async function runFiles(client: pg.Client, isCatalog: boolean): Promise<void> {
        applied_at timestamptz not null default clock_timestamp()
      )`,
   )
+  await client.query(`grant select on partywall.migrations to ${roles.doctor}`)
   const applied = await client.query<{ file: string; sha256: string }>('select file, sha256 from partywall.migrations')
   const known = new Map(applied.rows.map((row) => [row.file, row.sha256]))
   const files = sqlFiles(isCatalog)

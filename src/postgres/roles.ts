@@ -1,8 +1,9 @@
 // The roles, and what PostgreSQL itself must deny everybody. The only file that names the roles.
 // owner (NOLOGIN) owns everything; migrator becomes it to run migrations; gatekeeper reads the catalog and issues
 // capabilities; app runs the application's SQL, owns nothing and can become nobody. A tenant with a database of its own has a
-// login of its own there, a member of tenants. doctor (NOLOGIN) is what the gatekeeper becomes to look at all of it: it reads
-// PostgreSQL's catalogs and has no privilege on any tenant's table.
+// login of its own there, a member of tenants. doctor (NOLOGIN) is what the gatekeeper becomes to look at all of it, and the
+// migrator where the gatekeeper may not connect: it reads PostgreSQL's catalogs and settings, and has no privilege on any tenant's
+// table.
 
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
 import pg from 'pg'
@@ -16,7 +17,7 @@ export const roles = Object.freeze({
   app: 'partywall_app',
   /** What logins of tenants' own may do with tables. It cannot log in, and may connect nowhere. */
   tenants: 'partywall_tenants',
-  /** Reads catalogs, and what partywall says of itself. It cannot log in: the gatekeeper becomes it. */
+  /** Reads catalogs, and what partywall says of itself. It cannot log in: the gatekeeper and the migrator become it. */
   doctor: 'partywall_doctor',
 })
 
@@ -54,7 +55,8 @@ export async function ensureRoles(admin: ControlConnection, passwords: RolePassw
     if (password !== undefined) await admin.query(`alter role ${name} password '${scramVerifier(password)}'`)
   }
   await admin.query(`grant ${roles.owner} to ${roles.migrator}`)
-  await admin.query(`grant ${roles.doctor} to ${roles.gatekeeper}`)
+  await admin.query(`grant ${roles.doctor} to ${roles.gatekeeper}, ${roles.migrator}`)
+  await admin.query(doctorSight)
   // Whatever a migration creates belongs to the owner, without a word in the migration.
   await admin.query(`alter role ${roles.migrator} set role = '${roles.owner}'`)
   await admin.query(roleLimits(roles.app))
@@ -76,6 +78,25 @@ export function roleLimits(login: string): string {
     end
     $do$`
 }
+
+/**
+ * Settings that PostgreSQL shows to few, as where it logs what. They are nobody's data. Where whoever installs may not grant that, as
+ * on some managed servers, the doctor says what it cannot see.
+ */
+const doctorSight = `
+  do $do$
+  begin
+    if not exists (select from pg_catalog.pg_roles as r where r.rolname = '${roles.doctor}' and r.rolinherit) then
+      -- So that what is granted to it, now or later, holds without SET ROLE.
+      alter role ${roles.doctor} inherit;
+    end if;
+    begin
+      grant pg_read_all_settings to ${roles.doctor};
+    exception when insufficient_privilege then null;
+    end;
+  exception when insufficient_privilege then null;
+  end
+  $do$`
 
 async function ensureRole(admin: ControlConnection, name: string, login: 'login' | 'nologin'): Promise<void> {
   const existing = await admin.query<{ unsafe: boolean }>(

@@ -1,6 +1,7 @@
 // A stranger's program. scripts/check-package.mjs type-checks it and runs it against the packed library and a real server.
 import { createTenancy, type TenancyError } from 'partywall'
 import { memoryStore } from 'partywall/backup'
+import { blindSpots } from 'partywall/doctor'
 import type { tenancyPlugin } from 'partywall/fastify'
 import { jwt } from 'partywall/identity'
 import { cachedSecrets, memorySecrets } from 'partywall/secrets'
@@ -16,7 +17,14 @@ const { rows } = await tenancy.run('acme', () => tenancy.query<{ tenant: string 
 const secret = await cachedSecrets(memorySecrets({ a: 'x' }), { ttlMs: 1_000 }).get('a')
 const code = await tenancy.query('select 1').catch((error: TenancyError) => error.code)
 await tenancy.close()
-if (rows.length !== 1 || code !== 'PW_NO_TENANT' || typeof jwt !== 'function' || secret !== 'x' || memoryStore().kind !== 'memory')
+if (
+  rows.length !== 1 ||
+  code !== 'PW_NO_TENANT' ||
+  typeof jwt !== 'function' ||
+  secret !== 'x' ||
+  memoryStore().kind !== 'memory' ||
+  blindSpots.length === 0
+)
   process.exit(1)
 console.log(`Tenant ${rows[0]?.tenant} has one row; without a tenant: ${code}.`)
 export type Plugin = typeof tenancyPlugin

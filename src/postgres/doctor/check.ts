@@ -1,19 +1,17 @@
 // A check of the doctor: reads PostgreSQL's catalogs and partywall's own tables, never a tenant's row.
 
+import type { CheckFacts } from '../../core/doctor-event.ts'
 import type { DoctorLevel } from '../../core/doctor-finding.ts'
 import type { ControlConnection } from '../control-pool.ts'
 
-/** One check. The file, its test and its page in docs/reference/doctor have the name `stem`. */
-export interface DoctorCheck {
-  readonly stem: string
-  /** That of its findings, unless one says otherwise. */
-  readonly level: DoctorLevel
-  /** What is wrong when it finds something, in a few words. */
-  readonly title: string
-  /** What an attacker gains, in a sentence or two. */
-  readonly gain: string
-  /** `server`: once a server. `database`: in each database that holds tenants. `catalog`: in the catalog's database alone. */
-  readonly scope: 'server' | 'database' | 'catalog'
+/**
+ * One check. The file, its test and its page in docs/reference/doctor have the name `stem`. Its level is that of its findings, unless one
+ * says otherwise; its title says what is wrong when it finds something, its gain what an attacker has of it.
+ *
+ * One of the scope `server` reads what all databases of the server share, and nothing of partywall's: it may be run in any of them.
+ * It is run with the search_path `pg_catalog, pg_temp`, in a transaction that is read-only.
+ */
+export interface DoctorCheck extends CheckFacts {
   find(survey: DoctorSurvey): Promise<readonly Said[]>
 }
 

@@ -31,6 +31,9 @@ export interface OwnDatabase {
 
 const columns = `d.name, d.server_name as server, d.tenant_id as "tenantId", d.secret_name as "secretName", d.version, d.state, d.mark::text as mark, d.move_id as "moveId"`
 
+/** Gates up to here are the wall's own, in every database: for rows that open nothing, and for canaries. No tenant has such an id. */
+export const lastOfTheWall = '00000000-0000-0000-0000-0000000000ff'
+
 export async function findOwnDatabase(catalog: ControlConnection, name: string): Promise<OwnDatabase | undefined> {
   const [row] = await catalog.query<OwnDatabase>(
     `select ${columns} from partywall.databases as d where d.name = $1 and d.holds = 'tenant'`,
@@ -144,7 +147,7 @@ export async function settleIn(site: PlacementSite, own: OwnDatabase, tenantId: 
       control.transaction(async (connection) => {
         const others = await connection.query(
           `select from partywall.gates as g
-            where g.tenant_id not in ($1, '00000000-0000-0000-0000-000000000000')
+            where g.tenant_id <> $1 and g.tenant_id > '${lastOfTheWall}'
             union all
            select from partywall.logins as l where l.tenant_id <> $1 or l.login <> $2::name`,
           [tenantId, own.name],

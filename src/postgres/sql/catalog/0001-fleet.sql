@@ -116,3 +116,9 @@ comment on table partywall.tombstones is
   'Tenants that are gone. Their ids and names are refused for ever: whatever was keyed by them must not find a new owner. Written by partywall_owner.';
 
 grant select on partywall.servers, partywall.replicas, partywall.databases, partywall.tombstones to partywall_gatekeeper;
+-- The doctor compares the list with what is there. Names of secrets, and what a provisioner needs to destroy a server, are not its business.
+grant select (name, region, host, port, admin_login, labels, tenants_max, state, provisioner, created_at, updated_at) on partywall.servers
+  to partywall_doctor;
+grant select on partywall.replicas to partywall_doctor;
+grant select (name, server_name, database_name, holds, tenant_id, login, tenants_max, version, state, mark, move_id, created_at, updated_at)
+  on partywall.databases to partywall_doctor;

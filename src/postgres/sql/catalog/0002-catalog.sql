@@ -226,6 +226,10 @@ create trigger tenants_announce after insert or update or delete on partywall.te
   for each statement execute function partywall.announce_tenant_change();
 
 grant select on partywall.tenants, partywall.tenant_domains to partywall_gatekeeper;
+grant select (id, slug, plan, region, isolation, database_name, schema_name, version, parent_id, status, encryption_key_id, key_bigint, key_text,
+              epoch, created_at, updated_at)
+  on partywall.tenants to partywall_doctor;
+grant select on partywall.tenant_domains to partywall_doctor;
 
 create table partywall.audit_trail (
   position bigint not null generated always as identity,

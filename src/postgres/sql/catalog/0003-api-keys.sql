@@ -53,4 +53,5 @@ begin atomic
 end;
 
 revoke execute on function partywall.find_api_key(text), partywall.touch_api_key(text) from public;
+grant select (prefix, tenant_id, scopes, created_at, expires_at, revoked_at, last_used_at, replaced_by) on partywall.api_keys to partywall_doctor;
 grant execute on function partywall.find_api_key(text), partywall.touch_api_key(text) to partywall_gatekeeper;

@@ -75,4 +75,4 @@ begin atomic
 end;
 revoke execute on function partywall.residents_of(text) from public;
 
-grant select on partywall.schemas, partywall.pooled_reservations to partywall_gatekeeper;
+grant select on partywall.schemas, partywall.pooled_reservations to partywall_gatekeeper, partywall_doctor;

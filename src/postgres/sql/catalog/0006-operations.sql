@@ -44,3 +44,5 @@ comment on column partywall.operations.owned_until is 'Until when the owner is t
 comment on column partywall.operations.wake_at is 'When a waiting operation goes on.';
 
 grant select on partywall.operations to partywall_gatekeeper;
+grant select (id, tenant_id, kind, state, cancelling, owned_until, attempt, wake_at, created_at, updated_at, finished_at) on partywall.operations
+  to partywall_doctor;

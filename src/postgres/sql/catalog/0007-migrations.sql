@@ -111,3 +111,7 @@ create trigger operations_wait_for_migration before insert on partywall.operatio
 revoke execute on function partywall.wait_for_migration() from public;
 
 grant select on partywall.places, partywall.migration_runs, partywall.migration_targets to partywall_gatekeeper;
+grant select on partywall.places to partywall_doctor;
+grant select (id, version, state, created_at, updated_at, finished_at) on partywall.migration_runs to partywall_doctor;
+grant select (run_id, position, kind, database_name, schema_name, tenant_id, from_version, version, state, attempts, due_at, updated_at)
+  on partywall.migration_targets to partywall_doctor;

@@ -167,3 +167,7 @@ comment on view partywall.moving_places is 'Places that are not migrated now, an
 revoke execute on function partywall.is_mover_alive(bigint), partywall.expire_fence(uuid), partywall.wait_for_move(), partywall.check_move() from public;
 grant execute on function partywall.expire_fence(uuid) to partywall_gatekeeper;
 grant select on partywall.moves, partywall.moving_places to partywall_gatekeeper;
+grant select on partywall.moving_places to partywall_doctor;
+grant select (id, tenant_id, state, serving, generation, source, target, wish, fence, fence_until, verified_at, owned_until, attempt, due_at,
+              created_at, updated_at, finished_at)
+  on partywall.moves to partywall_doctor;

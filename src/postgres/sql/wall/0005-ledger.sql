@@ -16,7 +16,7 @@ create table partywall.ledger (
 );
 comment on table partywall.ledger is
   'One row for each migration that a schema of this database has, written in the migration''s own transaction. Written through partywall.end_migration() by partywall_owner; read by the gatekeeper.';
-grant select on partywall.ledger to partywall_gatekeeper;
+grant select on partywall.ledger to partywall_gatekeeper, partywall_doctor;
 
 -- The lock that makes two runners take turns in one schema.
 create function partywall.migration_lock(schema_name text) returns bigint

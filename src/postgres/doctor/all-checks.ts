@@ -1,0 +1,6 @@
+// Every check, in the order of their names.
+
+import type { DoctorCheck } from './check.ts'
+import { appCanBecome } from './checks/app-can-become.ts'
+
+export const allChecks: readonly DoctorCheck[] = [appCanBecome]
