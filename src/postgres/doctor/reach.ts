@@ -29,8 +29,9 @@ export const withTables = `${withReach}, members as (
          p.tenant_column, p.table_name is not null as is_protected, g.table_name is not null as is_global
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-    left join partywall.protected_tables as p on to_regclass(p.table_name) = c.oid
-    left join partywall.global_tables as g on to_regclass(g.table_name) = c.oid
+    -- By name: to_regclass() refuses whoever may not enter the schema, and the doctor may enter no tenant's.
+    left join partywall.protected_tables as p on p.table_name = format('%I.%I', n.nspname, c.relname)
+    left join partywall.global_tables as g on g.table_name = format('%I.%I', n.nspname, c.relname)
    where c.relkind in ('r', 'p') and c.relpersistence <> 't'
      and n.nspname not in ('pg_catalog', 'information_schema', 'partywall') and n.nspname !~ '^pg_'
 )`
