@@ -1,0 +1,7 @@
+// Every check, in the order of their names.
+
+import type { DoctorCheck } from './check.ts'
+import { appCanBecome } from './checks/app-can-become.ts'
+import { unprotectedTable } from './checks/unprotected-table.ts'
+
+export const allChecks: readonly DoctorCheck[] = [appCanBecome, unprotectedTable]
