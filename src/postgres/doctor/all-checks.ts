@@ -2,6 +2,7 @@
 
 import type { DoctorCheck } from './check.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
+import { rowSecurityOff } from './checks/row-security-off.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
 
-export const allChecks: readonly DoctorCheck[] = [appCanBecome, unprotectedTable]
+export const allChecks: readonly DoctorCheck[] = [appCanBecome, rowSecurityOff, unprotectedTable]
