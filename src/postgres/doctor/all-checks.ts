@@ -2,7 +2,8 @@
 
 import type { DoctorCheck } from './check.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
+import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
 
-export const allChecks: readonly DoctorCheck[] = [appCanBecome, rowSecurityOff, unprotectedTable]
+export const allChecks: readonly DoctorCheck[] = [appCanBecome, rowSecurityNotForced, rowSecurityOff, unprotectedTable]
