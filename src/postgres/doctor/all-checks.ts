@@ -2,8 +2,15 @@
 
 import type { DoctorCheck } from './check.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
+import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
 
-export const allChecks: readonly DoctorCheck[] = [appCanBecome, rowSecurityNotForced, rowSecurityOff, unprotectedTable]
+export const allChecks: readonly DoctorCheck[] = [
+  appCanBecome,
+  policiesWithoutRowSecurity,
+  rowSecurityNotForced,
+  rowSecurityOff,
+  unprotectedTable,
+]
