@@ -5,6 +5,7 @@ import { appCanBecome } from './checks/app-can-become.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
+import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
 
 export const allChecks: readonly DoctorCheck[] = [
@@ -12,5 +13,6 @@ export const allChecks: readonly DoctorCheck[] = [
   policiesWithoutRowSecurity,
   rowSecurityNotForced,
   rowSecurityOff,
+  rowSecurityWithoutPolicy,
   unprotectedTable,
 ]
