@@ -2,6 +2,7 @@
 
 import type { DoctorCheck } from './check.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
+import { openRootForMoves } from './checks/open-root-for-moves.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
@@ -10,6 +11,7 @@ import { unprotectedTable } from './checks/unprotected-table.ts'
 
 export const allChecks: readonly DoctorCheck[] = [
   appCanBecome,
+  openRootForMoves,
   policiesWithoutRowSecurity,
   rowSecurityNotForced,
   rowSecurityOff,
