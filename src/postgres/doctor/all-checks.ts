@@ -1,6 +1,7 @@
 // Every check, in the order of their names.
 
 import type { DoctorCheck } from './check.ts'
+import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
@@ -10,6 +11,7 @@ import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.t
 import { unprotectedTable } from './checks/unprotected-table.ts'
 
 export const allChecks: readonly DoctorCheck[] = [
+  alwaysTruePolicy,
   appCanBecome,
   openRootForMoves,
   policiesWithoutRowSecurity,
