@@ -9,6 +9,7 @@ import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
+import { weakWithCheck } from './checks/weak-with-check.ts'
 
 export const allChecks: readonly DoctorCheck[] = [
   alwaysTruePolicy,
@@ -19,4 +20,5 @@ export const allChecks: readonly DoctorCheck[] = [
   rowSecurityOff,
   rowSecurityWithoutPolicy,
   unprotectedTable,
+  weakWithCheck,
 ]
