@@ -3,6 +3,7 @@
 import type { DoctorCheck } from './check.ts'
 import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
+import { changedPolicy } from './checks/changed-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
@@ -16,6 +17,7 @@ import { weakWithCheck } from './checks/weak-with-check.ts'
 export const allChecks: readonly DoctorCheck[] = [
   alwaysTruePolicy,
   appCanBecome,
+  changedPolicy,
   foreignPermissivePolicy,
   noRestrictiveTwin,
   openRootForMoves,
