@@ -4,6 +4,7 @@ import type { DoctorCheck } from './check.ts'
 import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
+import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
@@ -18,6 +19,7 @@ export const allChecks: readonly DoctorCheck[] = [
   alwaysTruePolicy,
   appCanBecome,
   changedPolicy,
+  failOpenPolicy,
   foreignPermissivePolicy,
   noRestrictiveTwin,
   openRootForMoves,
