@@ -6,6 +6,7 @@ import { appCanBecome } from './checks/app-can-become.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
+import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
@@ -21,6 +22,7 @@ export const allChecks: readonly DoctorCheck[] = [
   changedPolicy,
   failOpenPolicy,
   foreignPermissivePolicy,
+  forgeablePolicy,
   noRestrictiveTwin,
   openRootForMoves,
   policiesWithoutRowSecurity,
