@@ -10,6 +10,7 @@ import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
+import { policyForRoles } from './checks/policy-for-roles.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
@@ -26,6 +27,7 @@ export const allChecks: readonly DoctorCheck[] = [
   noRestrictiveTwin,
   openRootForMoves,
   policiesWithoutRowSecurity,
+  policyForRoles,
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
