@@ -11,6 +11,7 @@ import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
 import { policyForRoles } from './checks/policy-for-roles.ts'
+import { policySubSelect } from './checks/policy-sub-select.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
@@ -28,6 +29,7 @@ export const allChecks: readonly DoctorCheck[] = [
   openRootForMoves,
   policiesWithoutRowSecurity,
   policyForRoles,
+  policySubSelect,
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
