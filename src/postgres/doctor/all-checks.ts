@@ -7,6 +7,7 @@ import { changedPolicy } from './checks/changed-policy.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
+import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
@@ -25,6 +26,7 @@ export const allChecks: readonly DoctorCheck[] = [
   failOpenPolicy,
   foreignPermissivePolicy,
   forgeablePolicy,
+  immutablePolicyFunction,
   noRestrictiveTwin,
   openRootForMoves,
   policiesWithoutRowSecurity,
