@@ -12,6 +12,7 @@ import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
 import { policyForRoles } from './checks/policy-for-roles.ts'
+import { policyFunctionSearchPath } from './checks/policy-function-search-path.ts'
 import { policySubSelect } from './checks/policy-sub-select.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
@@ -31,6 +32,7 @@ export const allChecks: readonly DoctorCheck[] = [
   openRootForMoves,
   policiesWithoutRowSecurity,
   policyForRoles,
+  policyFunctionSearchPath,
   policySubSelect,
   rowSecurityNotForced,
   rowSecurityOff,
