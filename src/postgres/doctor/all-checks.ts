@@ -9,6 +9,7 @@ import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
+import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
 import { policyForRoles } from './checks/policy-for-roles.ts'
@@ -29,6 +30,7 @@ export const allChecks: readonly DoctorCheck[] = [
   forgeablePolicy,
   immutablePolicyFunction,
   noRestrictiveTwin,
+  nullableTenantColumn,
   openRootForMoves,
   policiesWithoutRowSecurity,
   policyForRoles,
