@@ -18,6 +18,7 @@ import { policySubSelect } from './checks/policy-sub-select.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
+import { tenantColumnType } from './checks/tenant-column-type.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
 import { weakWithCheck } from './checks/weak-with-check.ts'
 
@@ -39,6 +40,7 @@ export const allChecks: readonly DoctorCheck[] = [
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
+  tenantColumnType,
   unprotectedTable,
   weakWithCheck,
 ]
