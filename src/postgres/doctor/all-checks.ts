@@ -22,6 +22,7 @@ import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
 import { weakWithCheck } from './checks/weak-with-check.ts'
+import { writableGlobalTable } from './checks/writable-global-table.ts'
 
 export const allChecks: readonly DoctorCheck[] = [
   alwaysTruePolicy,
@@ -45,4 +46,5 @@ export const allChecks: readonly DoctorCheck[] = [
   tenantColumnType,
   unprotectedTable,
   weakWithCheck,
+  writableGlobalTable,
 ]
