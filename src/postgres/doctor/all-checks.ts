@@ -7,6 +7,7 @@ import { changedPolicy } from './checks/changed-policy.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
+import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
@@ -31,6 +32,7 @@ export const allChecks: readonly DoctorCheck[] = [
   failOpenPolicy,
   foreignPermissivePolicy,
   forgeablePolicy,
+  globalTableWithTenantColumn,
   immutablePolicyFunction,
   noRestrictiveTwin,
   nullableTenantColumn,
