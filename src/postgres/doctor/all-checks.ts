@@ -1,6 +1,52 @@
 // Every check, in the order of their names.
 
 import type { DoctorCheck } from './check.ts'
+import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
+import { changedPolicy } from './checks/changed-policy.ts'
+import { failOpenPolicy } from './checks/fail-open-policy.ts'
+import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
+import { forgeablePolicy } from './checks/forgeable-policy.ts'
+import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
+import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
+import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
+import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
+import { openRootForMoves } from './checks/open-root-for-moves.ts'
+import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
+import { policyForRoles } from './checks/policy-for-roles.ts'
+import { policyFunctionSearchPath } from './checks/policy-function-search-path.ts'
+import { policySubSelect } from './checks/policy-sub-select.ts'
+import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
+import { rowSecurityOff } from './checks/row-security-off.ts'
+import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
+import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
+import { tenantColumnType } from './checks/tenant-column-type.ts'
+import { unprotectedTable } from './checks/unprotected-table.ts'
+import { weakWithCheck } from './checks/weak-with-check.ts'
+import { writableGlobalTable } from './checks/writable-global-table.ts'
 
-export const allChecks: readonly DoctorCheck[] = [appCanBecome]
+export const allChecks: readonly DoctorCheck[] = [
+  alwaysTruePolicy,
+  appCanBecome,
+  changedPolicy,
+  failOpenPolicy,
+  foreignPermissivePolicy,
+  forgeablePolicy,
+  globalTableWithTenantColumn,
+  immutablePolicyFunction,
+  noRestrictiveTwin,
+  nullableTenantColumn,
+  openRootForMoves,
+  policiesWithoutRowSecurity,
+  policyForRoles,
+  policyFunctionSearchPath,
+  policySubSelect,
+  rowSecurityNotForced,
+  rowSecurityOff,
+  rowSecurityWithoutPolicy,
+  tenantColumnCollation,
+  tenantColumnType,
+  unprotectedTable,
+  weakWithCheck,
+  writableGlobalTable,
+]
