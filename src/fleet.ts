@@ -15,6 +15,8 @@ import type { DedicatedServers, Provisioner, ServerRequest } from './core/provis
 import type { SecretStore } from './core/secret-store.ts'
 import type { TenantId } from './core/tenant.ts'
 import { CapacityError, ConfigurationError, TenantNotFoundError } from './errors.ts'
+import { Evidence } from './evidence/evidence.ts'
+import { backupsSeen, movesSince } from './evidence/history.ts'
 import { issueApiKey } from './identity/api-key.ts'
 import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
 import { type KeepOptions, keep } from './operations/keeper.ts'
@@ -32,6 +34,7 @@ import { PostgresCatalog } from './postgres/catalog.ts'
 import { CatalogPurgeStore } from './postgres/catalog-purge-store.ts'
 import { ControlPool } from './postgres/control-pool.ts'
 import { PostgresTenantCopier } from './postgres/copy/tenant-copier.ts'
+import { evidenceSources } from './postgres/evidence/evidence-sources.ts'
 import { FleetConnections } from './postgres/fleet-connections.ts'
 import { type AppliedMigration, applyMigrations } from './postgres/migrations/apply-migrations.ts'
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
@@ -106,6 +109,7 @@ interface Parts {
   readonly rollout: Rollout
   readonly exports: Exports
   readonly imports: Imports
+  readonly evidence: Evidence
   readonly connections: FleetConnections
   readonly secrets: SecretStore
   readonly reader: ControlPool
@@ -131,6 +135,8 @@ export class Fleet {
   readonly exports: Exports
   /** Rows from files into a tenant. */
   readonly imports: Imports
+  /** What shows a customer that its data is isolated. */
+  readonly evidence: Evidence
   readonly connections: FleetConnections
   /** The gatekeeper's connections to the catalog. */
   readonly reader: ControlPool
@@ -155,6 +161,7 @@ export class Fleet {
     this.rollout = parts.rollout
     this.exports = parts.exports
     this.imports = parts.imports
+    this.evidence = parts.evidence
     this.connections = parts.connections
     this.reader = parts.reader
     this.secrets = parts.secrets
@@ -355,6 +362,17 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     rollout,
     exports: new Exports({ catalog, asMigrator, auditTrail }),
     imports: new Imports({ catalog, asMigrator, auditTrail }),
+    evidence: new Evidence({
+      sources: {
+        ...evidenceSources({ reader, connections, placements: (isolation) => placements.for(isolation), plans }),
+        moves: async ({ id }, since) => movesSince(await moves.list({ tenantId: id, limit: 1_000 }), since),
+        backups: backups === undefined ? undefined : async ({ id }) => backupsSeen((await backups.backups.list(id)).backups),
+      },
+      secrets,
+      auditTrail,
+      clock,
+      partywall: partywallVersion(),
+    }),
     connections,
     secrets,
     reader,

@@ -144,7 +144,7 @@ export async function settleIn(site: PlacementSite, own: OwnDatabase, tenantId: 
       control.transaction(async (connection) => {
         const others = await connection.query(
           `select from partywall.gates as g
-            where g.tenant_id not in ($1, '00000000-0000-0000-0000-000000000000')
+            where g.tenant_id <> $1 and g.tenant_id > '00000000-0000-0000-0000-0000000000ff'
             union all
            select from partywall.logins as l where l.tenant_id <> $1 or l.login <> $2::name`,
           [tenantId, own.name],
