@@ -354,6 +354,7 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     OperationRequiredError,
     PurgeIncompleteError,
     CertificateInvalidError,
+    EvidenceInvalidError,
     TenantRequiredError,
     IdentityRequiredError,
     InvalidIdentityError,
