@@ -174,6 +174,9 @@ export class PurgeIncompleteError extends errorClass('PW_PURGE_INCOMPLETE', 500,
 /** A purge certificate does not verify: another key, another text, or none of ours. */
 export class CertificateInvalidError extends errorClass('PW_CERTIFICATE_INVALID', 400, false, 'The certificate is not valid.') {}
 
+/** An evidence report does not verify: another key, another text, or a page that does not show what was signed. */
+export class EvidenceInvalidError extends errorClass('PW_EVIDENCE_INVALID', 400, false, 'The report is not valid.') {}
+
 // ── Identity and hints ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** The request names no tenant, neither by its identity nor by a hint. */
@@ -351,6 +354,7 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     OperationRequiredError,
     PurgeIncompleteError,
     CertificateInvalidError,
+    EvidenceInvalidError,
     TenantRequiredError,
     IdentityRequiredError,
     InvalidIdentityError,

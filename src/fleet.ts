@@ -17,6 +17,8 @@ import type { DedicatedServers, Provisioner, ServerRequest } from './core/provis
 import type { SecretStore } from './core/secret-store.ts'
 import type { TenantId } from './core/tenant.ts'
 import { CapacityError, ConfigurationError, TenantNotFoundError } from './errors.ts'
+import { Evidence } from './evidence/evidence.ts'
+import { backupsSeen, movesSince } from './evidence/history.ts'
 import { issueApiKey } from './identity/api-key.ts'
 import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
 import { type KeepOptions, keep } from './operations/keeper.ts'
@@ -36,6 +38,7 @@ import { ControlPool } from './postgres/control-pool.ts'
 import { PostgresTenantCopier } from './postgres/copy/tenant-copier.ts'
 import { applyFix } from './postgres/doctor/apply-fix.ts'
 import { type DoctorOptions, examineFleet } from './postgres/doctor/fleet-doctor.ts'
+import { evidenceSources } from './postgres/evidence/evidence-sources.ts'
 import { FleetConnections } from './postgres/fleet-connections.ts'
 import { type AppliedMigration, applyMigrations } from './postgres/migrations/apply-migrations.ts'
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
@@ -110,6 +113,7 @@ interface Parts {
   readonly rollout: Rollout
   readonly exports: Exports
   readonly imports: Imports
+  readonly evidence: Evidence
   readonly connections: FleetConnections
   readonly secrets: SecretStore
   readonly reader: ControlPool
@@ -136,6 +140,8 @@ export class Fleet {
   readonly exports: Exports
   /** Rows from files into a tenant. */
   readonly imports: Imports
+  /** What shows a customer that its data is isolated. */
+  readonly evidence: Evidence
   readonly connections: FleetConnections
   /** The gatekeeper's connections to the catalog. */
   readonly reader: ControlPool
@@ -161,6 +167,7 @@ export class Fleet {
     this.rollout = parts.rollout
     this.exports = parts.exports
     this.imports = parts.imports
+    this.evidence = parts.evidence
     this.connections = parts.connections
     this.reader = parts.reader
     this.secrets = parts.secrets
@@ -392,6 +399,17 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     rollout,
     exports: new Exports({ catalog, asMigrator, auditTrail }),
     imports: new Imports({ catalog, asMigrator, auditTrail }),
+    evidence: new Evidence({
+      sources: {
+        ...evidenceSources({ reader, connections, placements: (isolation) => placements.for(isolation), plans }),
+        moves: async ({ id }, since) => movesSince(await moves.list({ tenantId: id, limit: 1_000 }), since),
+        backups: backups === undefined ? undefined : async ({ id }) => backupsSeen((await backups.backups.list(id)).backups),
+      },
+      secrets,
+      auditTrail,
+      clock,
+      partywall: partywallVersion(),
+    }),
     connections,
     secrets,
     reader,

@@ -50,6 +50,7 @@ export {
   ConstraintError,
   DatabaseFullError,
   DatabaseUnavailableError,
+  EvidenceInvalidError,
   errorsByCode,
   HintMismatchError,
   IdentityRequiredError,
@@ -113,6 +114,11 @@ export {
   WallBreachedError,
   WrongTenantError,
 } from './errors.ts'
+export type { EvidenceOptions } from './evidence/evidence.ts'
+export { htmlOf as evidencePage } from './evidence/html.ts'
+export type { EvidenceProof, EvidenceReport, EvidenceSection, EvidenceStatement, EvidenceVerdict } from './evidence/report.ts'
+export { type SignedEvidence, verifyEvidence } from './evidence/signature.ts'
+export { verifyEvidenceFile } from './evidence/verify-file.ts'
 export { Fleet, type FleetOptions, openFleet } from './fleet.ts'
 export { certificateKeySet } from './operations/certificate-key.ts'
 export type { PlanComparison } from './operations/change-plan.ts'

@@ -25,6 +25,8 @@ export const allVerbs = group({
     residency: async () => (await import('./verbs/residency.ts')).residency,
     certificate: async () => (await import('./verbs/certificate.ts')).certificate,
     'verify-certificate': async () => (await import('./verbs/verify-certificate.ts')).verifyCertificateVerb,
+    evidence: async () => (await import('./verbs/evidence.ts')).evidence,
+    'verify-evidence': async () => (await import('./verbs/verify-evidence.ts')).verifyEvidenceVerb,
     apikey: async () => (await import('./verbs/apikey.ts')).apikey,
     completions: async () => (await import('./verbs/completions.ts')).completions,
   },

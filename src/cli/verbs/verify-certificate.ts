@@ -1,13 +1,8 @@
 // partywall verify-certificate: is it ours, and what does it say?
 
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import type { JSONWebKeySet } from 'jose'
-import { ConfigurationError } from '../../errors.ts'
-import { certificateKeySet } from '../../operations/certificate-key.ts'
 import { verifyCertificate } from '../../operations/purge-certificate.ts'
-import { withFleet } from '../fleet-plane.ts'
-import { type Terminal, verb } from '../verb.ts'
+import { keySetOf, readText } from '../key-set.ts'
+import { verb } from '../verb.ts'
 
 export const verifyCertificateVerb = verb({
   summary: 'Verify a purge certificate, and print what it says',
@@ -19,12 +14,8 @@ export const verifyCertificateVerb = verb({
   },
   examples: ['partywall verify-certificate acme.jws --key partywall.jwks', 'partywall verify-certificate acme.jws --from-store --json'],
   async run({ args, flags: { key, fromStore }, output, terminal }) {
-    if ((key === undefined) !== fromStore) throw new ConfigurationError('Say whose signature it is to be: --key <jwks>, or --from-store.')
+    const keySet = await keySetOf(terminal, { key, fromStore })
     const text = await readText(terminal, args.file)
-    const keySet =
-      key === undefined
-        ? await withFleet(terminal, ({ secrets }) => certificateKeySet(secrets))
-        : parsedKey(key, await readText(terminal, key))
     const certificate = await verifyCertificate(text, keySet)
     if (output.isJson) return output.record(certificate)
     const { tenant, operation, requestedBy, reason, purgedFrom, purgedUntil, verifiedAt, stores, notCovered } = certificate
@@ -40,19 +31,3 @@ export const verifyCertificateVerb = verb({
     for (const line of notCovered) terminal.note(`Not covered: ${line}`)
   },
 })
-
-async function readText({ cwd }: Terminal, file: string): Promise<string> {
-  return await readFile(resolve(cwd, file), 'utf8').catch((error: Error) => {
-    throw new ConfigurationError(`${file} cannot be read: ${error.message}`, { cause: error })
-  })
-}
-
-function parsedKey(file: string, text: string): JSONWebKeySet {
-  try {
-    const read = JSON.parse(text) as JSONWebKeySet
-    if (Array.isArray(read?.keys)) return read
-  } catch {
-    // Said below.
-  }
-  throw new ConfigurationError(`${file} is no JSON Web Key Set: write it with partywall certificate key.`)
-}

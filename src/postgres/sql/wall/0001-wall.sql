@@ -50,6 +50,7 @@ create index capabilities_expires_at_idx on partywall.capabilities (expires_at);
 comment on table partywall.capabilities is
   'Unguessable, short-lived handles to gates. The state and the keys are copies of the gate''s, so that seal, fence, suspension and expiry are one index probe. Nobody but partywall_owner may read it.';
 
+-- Gates up to …ff are nobody's: they are partywall's own.
 -- Rows that open nothing, so that the table is never small. A statement that a process prepares while there are few
 -- capabilities would otherwise read the whole table for good, and cost ten times as much once there are thousands.
 insert into partywall.gates (tenant_id, state) values ('00000000-0000-0000-0000-000000000000', 'suspended');

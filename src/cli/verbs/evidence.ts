@@ -1,0 +1,75 @@
+// partywall evidence: what shows a customer that its data is isolated.
+
+import { writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { systemClock } from '../../core/clock.ts'
+import { InvalidInputError } from '../../errors.ts'
+import type { EvidenceSources } from '../../evidence/evidence.ts'
+import type { AttackEvidence } from '../../evidence/facts.ts'
+import { htmlOf } from '../../evidence/html.ts'
+import { tally } from '../../evidence/report.ts'
+import type { SignedEvidence } from '../../evidence/signature.ts'
+import { durationMs } from '../duration.ts'
+import { fleetTenant, needsFleet, withFleet } from '../fleet-plane.ts'
+import { readText } from '../key-set.ts'
+import { type Terminal, verb } from '../verb.ts'
+
+const formats = ['html', 'json', 'jws'] as const
+
+const written: Readonly<Record<(typeof formats)[number], (signed: SignedEvidence) => string>> = {
+  html: htmlOf,
+  json: ({ report, text }) => `${JSON.stringify({ report, signed: text }, undefined, 2)}\n`,
+  jws: ({ text }) => `${text}\n`,
+}
+
+export const evidence = verb({
+  summary: 'Write a signed report of a tenant’s isolation, from what is seen now',
+  details:
+    'Placement, a neighbour’s attempts at every table, roles, limits, region, backups, moves and a checklist. What could not be looked at has not passed, and says so. Ends with 1 when a statement failed.',
+  args: { tenant: 'its id or slug' },
+  flags: {
+    format: { kind: 'choice', of: formats, about: 'a page, JSON, or the bare JWS', default: 'html' },
+    since: { kind: 'text', value: 'time', about: 'tell events of so long: 90d unless said', default: '90d' },
+    attacks: { kind: 'text', value: 'file', about: 'what the isolation kit tried, as it reported' },
+    to: { kind: 'text', value: 'file', about: 'where to (default: evidence-<tenant>-<date>)' },
+  },
+  examples: ['partywall evidence acme', 'partywall evidence acme --since 365d --attacks kit.json --to acme.html'],
+  needs: needsFleet,
+  async run({ args, flags: { format, since, attacks, to }, output, terminal }) {
+    const sinceMs = durationMs('--since', since)
+    const tried = attacks === undefined ? undefined : await readAttacks(terminal, attacks)
+    const sources: EvidenceSources = tried === undefined ? {} : { attacks: async () => tried }
+    const signed = await withFleet(terminal, async (plane) => {
+      const tenant = await fleetTenant(plane, args.tenant)
+      return await plane.fleet.evidence.report(tenant, { since: new Date(systemClock.now() - sinceMs), actor: plane.actor, sources })
+    })
+    const { tenant, generatedAt } = signed.report
+    const file = resolve(terminal.cwd, to ?? `evidence-${tenant.slug}-${generatedAt.slice(0, 10)}.${format}`)
+    await writeFile(file, written[format](signed), { mode: 0o600 })
+    const counts = tally(signed.report)
+    output.record({ file, ...counts })
+    return counts.failed > 0 ? 'failed' : 'done'
+  },
+})
+
+async function readAttacks(terminal: Terminal, file: string): Promise<readonly AttackEvidence[]> {
+  const read = parsed(await readText(terminal, file)) as { readonly attempts?: unknown } | undefined
+  const attempts = Array.isArray(read?.attempts) ? (read.attempts as Partial<AttackEvidence>[]) : undefined
+  const isOne = attempts?.every(({ name, door, outcome }) => typeof name === 'string' && typeof door === 'string' && isOutcome(outcome))
+  if (attempts === undefined || isOne !== true) {
+    throw new InvalidInputError(`${file} is no report of attacks: { "attempts": [{ "name", "door", "outcome" }] }.`)
+  }
+  return attempts as readonly AttackEvidence[]
+}
+
+function isOutcome(value: unknown): boolean {
+  return value === 'refused' || value === 'leaked' || value === 'void'
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

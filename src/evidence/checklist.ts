@@ -1,0 +1,188 @@
+// The list that reviewers bring along, each box ticked by what proved it. A box whose part does not exist is not ticked.
+
+import type { AttackEvidence, EvidenceFacts, Seen } from './facts.ts'
+import type { EvidenceSection, EvidenceStatement } from './report.ts'
+import { counted, firstOf, statement } from './words.ts'
+
+interface Box {
+  readonly id: string
+  readonly text: string
+  readonly controls: readonly string[]
+  /** How it is ticked: attacks that must all have been refused, … */
+  readonly attacks?: readonly string[] | undefined
+  /** … a fact, … */
+  readonly fact?: ((box: Box, facts: EvidenceFacts, now: Date) => EvidenceStatement) | undefined
+  /** … or not at all: what is missing. */
+  readonly missing?: string | undefined
+}
+
+const identity = ['SOC 2 CC6.1', 'ISO 27001:2022 A.8.5']
+const access = ['SOC 2 CC6.1', 'ISO 27001:2022 A.8.3']
+const logging = ['SOC 2 CC7.2', 'ISO 27001:2022 A.8.15']
+
+/** Attacks go by the names that the self-check and the isolation kit give them. */
+export const boxes: readonly Box[] = [
+  {
+    id: 'tenant-from-session',
+    text: 'The tenant comes from the authenticated session, never from a header alone',
+    controls: identity,
+    attacks: [
+      'name another tenant in X-Tenant-ID, by slug',
+      'name another tenant in X-Tenant-ID, by id',
+      "come through another tenant's subdomain",
+      'no credential, only the name of the tenant',
+    ],
+  },
+  {
+    id: 'tenant-validated',
+    text: 'The tenant is validated on every request',
+    controls: identity,
+    attacks: [
+      'a token that names another tenant, not signed (alg none)',
+      'a token that names another tenant, signed with a key of ours',
+      'a token that names another tenant, with a good signature of another token',
+    ],
+  },
+  {
+    id: 'admin-endpoints',
+    text: 'Admin endpoints need more than a tenant’s session',
+    controls: identity,
+    missing: 'There is no HTTP API for administration.',
+  },
+  {
+    id: 'api-keys',
+    text: 'API keys belong to one tenant',
+    controls: identity,
+    attacks: ['an API key with another tenant in X-Tenant-ID', 'an API key with one character changed'],
+  },
+  {
+    id: 'queries-filtered',
+    text: 'All queries are filtered by tenant',
+    controls: access,
+    fact: (box, facts, now) =>
+      statement(facts.neighbour, now, { ...box, by: 'neighbour probe', absent: box.text }, ({ tables }) => {
+        const attempts = tables.flatMap(({ attempts }) => attempts)
+        const bad = attempts.filter(({ outcome }) => outcome === 'leaked' || outcome === 'void')
+        return {
+          text: box.text,
+          verdict: bad.some(({ outcome }) => outcome === 'leaked')
+            ? 'failed'
+            : bad.length > 0 || attempts.length === 0
+              ? 'not_seen'
+              : 'passed',
+          details: [`${counted(attempts.length, 'attempt')} in ${counted(tables.length, 'table')}`],
+        }
+      }),
+  },
+  {
+    id: 'row-level-security',
+    text: 'Row-level security is enabled and forced',
+    controls: access,
+    fact: (box, facts, now) =>
+      statement(facts.place, now, { ...box, by: 'partywall tenant verify', absent: box.text }, ({ findings }) => ({
+        text: box.text,
+        verdict: findings.length === 0 ? 'passed' : 'failed',
+        details: firstOf(findings.map(({ problem }) => problem)),
+      })),
+  },
+  { id: 'cache-keys', text: 'Cache keys carry the tenant', controls: access, attacks: ['cache: read the key of another tenant'] },
+  {
+    id: 'file-paths',
+    text: 'File paths carry the tenant',
+    controls: access,
+    missing: 'This installation stores no files through partywall.',
+  },
+  {
+    id: 'search-scoped',
+    text: 'Search is limited to the tenant',
+    controls: access,
+    attacks: ['find it by searching for its text', 'search with a quote and an OR'],
+  },
+  { id: 'job-context', text: 'Jobs carry the tenant’s context', controls: access, missing: 'There are no jobs.' },
+  { id: 'queues', text: 'Queues know tenants', controls: access, missing: 'There are no queues.' },
+  { id: 'schedules', text: 'Scheduled tasks run inside a tenant', controls: access, missing: 'There are no schedules.' },
+  { id: 'webhooks', text: 'Webhooks are validated', controls: identity, attacks: ['webhook: another tenant’s secret'] },
+  { id: 'logs-tagged', text: 'Logs carry the tenant', controls: logging, missing: 'Logs are the application’s own.' },
+  { id: 'metrics-tagged', text: 'Metrics carry the tenant', controls: logging, missing: 'There are no metrics.' },
+  { id: 'alerts', text: 'Alerts can be filtered by tenant', controls: logging, missing: 'There are no alerts.' },
+  {
+    id: 'no-personal-data-in-logs',
+    text: 'No personal data is in logs',
+    controls: ['ISO 27001:2022 A.5.34'],
+    missing: 'Logs are the application’s own.',
+  },
+  {
+    id: 'isolated-tests',
+    text: 'Tests run in tenants of their own',
+    controls: ['ISO 27001:2022 A.8.31'],
+    fact: (box, facts, now) => attempted(box, facts.attacks, now),
+  },
+  {
+    id: 'cross-tenant-tests',
+    text: 'Tests that try to cross from one tenant to another exist, and were run',
+    controls: ['SOC 2 CC4.1', 'ISO 27001:2022 A.8.29'],
+    fact: (box, facts, now) => attempted(box, facts.attacks, now),
+  },
+  {
+    id: 'automated-scans',
+    text: 'The configuration is scanned automatically',
+    controls: ['SOC 2 CC7.1', 'ISO 27001:2022 A.8.8'],
+    fact: (box, facts, now) =>
+      statement(facts.doctor, now, { ...box, by: 'partywall doctor', absent: box.text }, ({ checks, findings }) => ({
+        text: box.text,
+        verdict: checks.length > 0 ? 'passed' : 'not_seen',
+        details: [`${counted(checks.length, 'check')}, ${counted(findings.length, 'finding')}`],
+      })),
+  },
+]
+
+/** The list. */
+export function checklist(facts: EvidenceFacts, now: Date): EvidenceSection {
+  return {
+    id: 'checklist',
+    question: 'The checklist',
+    statements: boxes.map((box) => ticked(box, facts, now)),
+  }
+}
+
+function ticked(box: Box, facts: EvidenceFacts, now: Date): EvidenceStatement {
+  const { id, text, controls, attacks, fact, missing } = box
+  if (fact !== undefined) return fact(box, facts, now)
+  if (attacks === undefined) {
+    return {
+      id,
+      text,
+      verdict: 'not_present',
+      controls,
+      proof: { by: 'partywall evidence', at: now.toISOString(), details: [missing ?? ''] },
+    }
+  }
+  return statement(facts.attacks, now, { id, by: 'attacks', controls, absent: text }, (all) => {
+    const tried = attacks.flatMap((name) => all.filter((attack) => attack.name === name))
+    const isMissing = attacks.some((name) => !tried.some((attack) => attack.name === name && attack.outcome !== 'void'))
+    const hasLeaked = tried.some(({ outcome }) => outcome === 'leaked')
+    return {
+      text,
+      verdict: hasLeaked ? 'failed' : isMissing ? 'not_seen' : 'passed',
+      details: attacks.map(
+        (name) =>
+          `${name}: ${
+            tried
+              .filter((attack) => attack.name === name)
+              .map(({ outcome }) => outcome)
+              .join(', ') || 'not tried'
+          }`,
+      ),
+    }
+  })
+}
+
+function attempted({ id, text, controls }: Box, attacks: Seen<readonly AttackEvidence[]>, now: Date): EvidenceStatement {
+  return statement(attacks, now, { id, by: 'attacks', controls, absent: text }, (all) => ({
+    text,
+    verdict: all.length === 0 ? 'not_seen' : all.some(({ outcome }) => outcome === 'leaked') ? 'failed' : 'passed',
+    details: [
+      `${counted(all.length, 'attack')} tried, ${all.filter(({ outcome }) => outcome === 'refused').length} refused, ${all.filter(({ outcome }) => outcome === 'void').length} could not be tried`,
+    ],
+  }))
+}

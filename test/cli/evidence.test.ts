@@ -1,0 +1,62 @@
+// partywall evidence and verify-evidence, against a fleet with one tenant.
+
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { type CliFleet, cliFleet } from '../support/cli-fleet.ts'
+
+describe('partywall evidence', () => {
+  let stage: CliFleet
+
+  before(async () => {
+    stage = await cliFleet()
+    await stage.fleet.secrets.put('server/main/admin', stage.catalog.urls.superuser)
+    await stage.fleet.tenants.onboard({ slug: 'acme', name: 'Acme', plan: 'free' })
+  })
+
+  after(async () => await stage?.strike())
+
+  test('writes a page that the key verifies, and nothing else does', async () => {
+    const { file, failed } = await stage.json<{ file: string; failed: number }>('evidence', 'acme', '--to', 'acme.html', '--json')
+    assert.equal(failed, 0)
+    const page = await readFile(file, 'utf8')
+    assert.match(page, /Can your engineers see our data\?/)
+    const key = await stage.run('certificate', 'key')
+    await writeFile(join(stage.directory, 'keys.jwks'), key.out)
+    const verified = await stage.json('verify-evidence', 'acme.html', '--key', 'keys.jwks', '--json')
+    assert.equal(verified['valid'], 'yes')
+    assert.equal(verified['tenant'], 'acme')
+    await writeFile(join(stage.directory, 'forged.html'), page.replaceAll('Acme', 'Acne'))
+    const refused = await stage.run('verify-evidence', 'forged.html', '--key', 'keys.jwks')
+    assert.equal(refused.code, 1)
+    assert.match(refused.err, /does not show what was signed/)
+  })
+
+  test('ticks the boxes that the isolation kit has proved, and fails when it has leaked', async () => {
+    const attempts = [
+      { name: 'an API key with another tenant in X-Tenant-ID', door: 'HTTP', outcome: 'refused' },
+      { name: 'an API key with one character changed', door: 'HTTP', outcome: 'refused' },
+      { name: 'search with a quote and an OR', door: 'HTTP', outcome: 'leaked' },
+    ]
+    await writeFile(join(stage.directory, 'kit.json'), JSON.stringify({ attempts }))
+    const { code, out } = await stage.run('evidence', 'acme', '--attacks', 'kit.json', '--format', 'json', '--to', 'acme.json', '--json')
+    assert.equal(code, 1)
+    assert.match(out.join(''), /"failed":[1-9]/)
+    const { report } = JSON.parse(await readFile(join(stage.directory, 'acme.json'), 'utf8')) as {
+      report: { sections: { statements: { id: string; verdict: string }[] }[] }
+    }
+    const verdicts = new Map(report.sections.flatMap(({ statements }) => statements.map(({ id, verdict }) => [id, verdict])))
+    assert.equal(verdicts.get('api-keys'), 'passed')
+    assert.equal(verdicts.get('search-scoped'), 'failed')
+    assert.equal(verdicts.get('tenant-from-session'), 'not_seen')
+    assert.equal(verdicts.get('job-context'), 'not_present')
+  })
+
+  test('refuses a report of attacks that is none, and a duration that is none', async () => {
+    await writeFile(join(stage.directory, 'none.json'), '{"attempts":[{"name":1}]}')
+    assert.match((await stage.run('evidence', 'acme', '--attacks', 'none.json')).err, /is no report of attacks/)
+    assert.equal((await stage.run('evidence', 'acme', '--since', 'always')).code, 2)
+    assert.equal((await stage.run('verify-evidence', 'none.json')).code, 2)
+  })
+})
