@@ -17,8 +17,8 @@ import type { DedicatedServers, Provisioner, ServerRequest } from './core/provis
 import type { SecretStore } from './core/secret-store.ts'
 import type { TenantId } from './core/tenant.ts'
 import { CapacityError, ConfigurationError, TenantNotFoundError } from './errors.ts'
-import { Evidence } from './evidence/evidence.ts'
-import { backupsSeen, movesSince } from './evidence/history.ts'
+import type { Evidence } from './evidence/evidence.ts'
+import { fleetEvidence } from './fleet-evidence.ts'
 import { issueApiKey } from './identity/api-key.ts'
 import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
 import { type KeepOptions, keep } from './operations/keeper.ts'
@@ -38,7 +38,6 @@ import { ControlPool } from './postgres/control-pool.ts'
 import { PostgresTenantCopier } from './postgres/copy/tenant-copier.ts'
 import { applyFix } from './postgres/doctor/apply-fix.ts'
 import { type DoctorOptions, examineFleet } from './postgres/doctor/fleet-doctor.ts'
-import { evidenceSources } from './postgres/evidence/evidence-sources.ts'
 import { FleetConnections } from './postgres/fleet-connections.ts'
 import { type AppliedMigration, applyMigrations } from './postgres/migrations/apply-migrations.ts'
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
@@ -399,16 +398,9 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     rollout,
     exports: new Exports({ catalog, asMigrator, auditTrail }),
     imports: new Imports({ catalog, asMigrator, auditTrail }),
-    evidence: new Evidence({
-      sources: {
-        ...evidenceSources({ reader, connections, placements: (isolation) => placements.for(isolation), plans }),
-        moves: async ({ id }, since) => movesSince(await moves.list({ tenantId: id, limit: 1_000 }), since),
-        backups: backups === undefined ? undefined : async ({ id }) => backupsSeen((await backups.backups.list(id)).backups),
-      },
-      secrets,
-      auditTrail,
-      clock,
-      partywall: partywallVersion(),
+    evidence: fleetEvidence({
+      ...{ reader, connections, catalog, plans, moves, backups, secrets, auditTrail, clock },
+      placements: (isolation) => placements.for(isolation),
     }),
     connections,
     secrets,

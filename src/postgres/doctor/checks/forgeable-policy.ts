@@ -9,7 +9,7 @@ export const forgeablePolicy = bySql(
     stem: 'forgeable-policy',
     level: 'error',
     title: 'A policy believes a setting that any SQL can change',
-    gain: 'One injected expression, set_config(…) in a WHERE clause or a CTE, and the statement goes on as another tenant.',
+    gain: 'One injected expression in a WHERE clause or a CTE sets it anew, and the statement goes on as another tenant.',
     scope: 'database',
   },
   `${withFunctions}

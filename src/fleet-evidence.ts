@@ -1,0 +1,60 @@
+// What a fleet can show of a tenant: the sources of its evidence, joined.
+
+import type { FleetBackups } from './backup/fleet-backups.ts'
+import type { AuditTrail } from './core/audit-trail.ts'
+import type { Catalog } from './core/catalog.ts'
+import type { Clock } from './core/clock.ts'
+import type { Isolation } from './core/placement.ts'
+import type { PlacementAdapter } from './core/placement-adapter.ts'
+import type { Plans } from './core/plans.ts'
+import type { SecretStore } from './core/secret-store.ts'
+import type { Tenant } from './core/tenant.ts'
+import { collectReport } from './doctor/report.ts'
+import { Evidence } from './evidence/evidence.ts'
+import type { DoctorEvidence } from './evidence/facts.ts'
+import { backupsSeen, movesSince } from './evidence/history.ts'
+import type { Moves } from './operations/moves/moves.ts'
+import { partywallVersion } from './partywall-version.ts'
+import type { ControlPool } from './postgres/control-pool.ts'
+import { examineFleet } from './postgres/doctor/fleet-doctor.ts'
+import { evidenceSources } from './postgres/evidence/evidence-sources.ts'
+import type { FleetConnections } from './postgres/fleet-connections.ts'
+
+export interface FleetEvidenceParts {
+  readonly reader: ControlPool
+  readonly connections: FleetConnections
+  readonly catalog: Catalog
+  readonly placements: (isolation: Isolation) => PlacementAdapter
+  readonly plans: Plans
+  readonly moves: Pick<Moves, 'list'>
+  readonly backups: FleetBackups | undefined
+  readonly secrets: SecretStore
+  readonly auditTrail: AuditTrail
+  readonly clock: Clock
+}
+
+export function fleetEvidence(parts: FleetEvidenceParts): Evidence {
+  const { reader, connections, placements, plans, moves, backups, secrets, auditTrail, clock } = parts
+  return new Evidence({
+    sources: {
+      ...evidenceSources({ reader, connections, placements, plans }),
+      doctor: (tenant) => examined(parts, tenant),
+      moves: async ({ id }, since) => movesSince(await moves.list({ tenantId: id, limit: 1_000 }), since),
+      backups: backups === undefined ? undefined : async ({ id }) => backupsSeen((await backups.backups.list(id)).backups),
+    },
+    secrets,
+    auditTrail,
+    clock,
+    partywall: partywallVersion(),
+  })
+}
+
+/** The tenant's server and database, and the catalog. */
+async function examined(parts: FleetEvidenceParts, { placement }: Tenant): Promise<DoctorEvidence> {
+  const events = examineFleet(parts, {
+    isWanted: ({ server, database }) => server === placement.server && (database === null || database === placement.database),
+    atOnce: 1,
+  })
+  const { checks, findings, unseen } = await collectReport(events, { silences: [], now: new Date(parts.clock.now()) })
+  return { checks: checks.map(({ stem }) => stem), findings, unseen: unseen.map(({ what, why }) => `${what}: ${why}`) }
+}
