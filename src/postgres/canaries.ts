@@ -148,6 +148,7 @@ async function forgeries(
   if (own !== JSON.stringify([{ me: alice.id }])) findings.push(got('canary_own', `a good capability should say who its tenant is: ${own}`))
   const after = await answerOf(app, (connection) => connection.query(whoAmI))
   await Promise.all([mine, theirs].map((capability) => capabilities.revoke(capability)))
+  await reader.query('select partywall.revoke($1::uuid[])', [[expired[0]!.capability]])
   if (after !== 'PW001') findings.push(got('canary_residue', `after its transaction a tenant was still bound: ${after}`))
   return findings
 }
