@@ -65,7 +65,11 @@ function ofType(column: SurveyedColumn, mark: string, numbers: readonly string[]
     case 'cidr':
       return [`10.${randomInt(256)}.${randomInt(256)}.${randomInt(256)}`]
     case 'macaddr':
-      return [randomBytes(6).toString('hex').replace(/..(?!$)/g, '$&:')]
+      return [
+        randomBytes(6)
+          .toString('hex')
+          .replace(/..(?!$)/g, '$&:'),
+      ]
     case 'tsvector':
       return [`'${mark}'`]
     case 'xml':

@@ -17,6 +17,8 @@ export interface SeedTenant {
   readonly slug: string
   /** Stands in all of its texts. */
   readonly mark: string
+  /** How a tenant's column of this type knows it. */
+  keyOf(type: string | null): string
 }
 
 /** By `table` or `schema.table`. */
@@ -44,6 +46,17 @@ export async function seedTenant(options: {
   const missing = new Map<number, string>()
   for (const table of inOrder(tables)) {
     const made: Row[] = []
+    if (table.status === 'global') {
+      // The same for everybody, and filled by migrations. An empty one gets a row that is nobody's.
+      const there = await truth.query<{ row: Row }>(`select to_jsonb(t) as row from ${table.sql} as t limit ${rowsPerTenant}`)
+      if (there.length > 0) {
+        rows.set(
+          table.oid,
+          there.map(({ row }) => row),
+        )
+        continue
+      }
+    }
     for (let number = 1; number <= rowsPerTenant; number++) {
       const seed = seeds[`${table.schema}.${table.name}`] ?? seeds[table.name]
       const given = typeof seed === 'function' ? seed({ tenant, number }) : seed
@@ -100,7 +113,7 @@ function valuesOf(task: RowTask, parents: Row, position: ReadonlyMap<string, num
   const { table, tenant, number, given } = task
   const values = new Map<string, unknown>()
   for (const column of table.columns) {
-    if (column.name === table.tenantColumn) values.set(column.name, tenant.id)
+    if (column.name === table.tenantColumn) values.set(column.name, tenant.keyOf(table.tenantType))
     else if (column.name in given) values.set(column.name, given[column.name])
     else if (column.name in parents) values.set(column.name, parents[column.name])
     else if (!column.isGenerated) {
@@ -123,7 +136,13 @@ async function insert(connection: ControlConnection, table: SurveyedTable, value
       : `insert into ${table.sql} as t (${names.map(quoted).join(', ')})
          values (${names.map((name, at) => `$${at + 1}::text::${types.get(name)}`).join(', ')}) returning to_jsonb(t) as row`
   const given = [...values.values()].map((value) =>
-    value === null || value === undefined ? null : typeof value === 'string' ? value : typeof value === 'object' ? JSON.stringify(value) : String(value),
+    value === null || value === undefined
+      ? null
+      : typeof value === 'string'
+        ? value
+        : typeof value === 'object'
+          ? JSON.stringify(value)
+          : String(value),
   )
   const [made] = await connection.query<{ row: Row }>(text, given)
   return made?.row ?? {}
@@ -134,8 +153,10 @@ function blame(table: SurveyedTable, { code, constraint, column }: SeedFailure):
   const mutable = table.columns.filter((each) => !each.isGenerated && each.name !== table.tenantColumn)
   if (column !== undefined) return [column]
   if (code === '23514') return table.checks.find(({ name }) => name === constraint)?.columns ?? mutable.map(({ name }) => name)
-  if (code === '23505') return (table.keys.find(({ name }) => name === constraint)?.columns ?? []).filter((name) => name !== table.tenantColumn)
-  if (code?.startsWith('22') || code === '42804' || code === '42846') return mutable.filter((each) => !each.hasDefault).map(({ name }) => name)
+  if (code === '23505')
+    return (table.keys.find(({ name }) => name === constraint)?.columns ?? []).filter((name) => name !== table.tenantColumn)
+  if (code?.startsWith('22') || code === '42804' || code === '42846')
+    return mutable.filter((each) => !each.hasDefault).map(({ name }) => name)
   return []
 }
 
