@@ -7,7 +7,7 @@ import type { SurveyedObject, SurveyedTable } from './survey.ts'
 import type { TableTarget } from './target.ts'
 
 /** What an attack works on. */
-export type AttackDoor = 'SQL' | 'HTTP' | 'cache'
+export type AttackDoor = 'SQL' | 'HTTP' | 'resource'
 
 /** What came of an attempt. `unreached` proves nothing, and says why. */
 export type Verdict =
