@@ -25,6 +25,7 @@ export const allVerbs = group({
     certificate: async () => (await import('./verbs/certificate.ts')).certificate,
     'verify-certificate': async () => (await import('./verbs/verify-certificate.ts')).verifyCertificateVerb,
     apikey: async () => (await import('./verbs/apikey.ts')).apikey,
+    kit: async () => (await import('./verbs/kit.ts')).kit,
     completions: async () => (await import('./verbs/completions.ts')).completions,
   },
 })

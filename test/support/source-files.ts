@@ -101,8 +101,8 @@ const textLaws: readonly TextLaw[] = [
   { text: /\bMath\.random\(/, only: never, why: 'chance is crypto’s' },
   {
     text: /\bset_config\(/,
-    only: /^src\/(postgres\/binding|testing\/wall-attempts-sql)\.ts$/,
-    why: 'binding happens in one place, and is forged in one',
+    only: /^src\/(postgres\/binding|testing\/wall-attempts-sql|testing\/isolation\/(mutations|attacks\/(forgeries|powers)))\.ts$/,
+    why: 'binding happens in one place, and is forged where attacks are',
   },
   { text: /\bnew Error\(/, only: never, why: 'everything thrown is a TenancyError' },
   { text: /\bexport default\b/, only: never, why: 'named exports' },

@@ -1,7 +1,8 @@
 // The way in over HTTP, whatever serves: a Fastify instance, a handler of fetch's kind, an address.
 
-import { InvalidInputError } from '../../../errors.ts'
-import { ask } from '../../wall-doors.ts'
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { InternalError, InvalidInputError } from '../../../errors.ts'
 
 /** A request of an attacker's. */
 export interface KitRequest {
@@ -44,6 +45,7 @@ export interface InjectableApp {
 /** An application under test: a Fastify instance, `{ fetch }`, a handler, or where it serves. */
 export type KitApp = InjectableApp | { readonly fetch: FetchHandler } | FetchHandler | URL
 
+const answerMs = 10_000
 const origin = 'http://app.test'
 
 /** @throws {InvalidInputError} for anything else. */
@@ -58,14 +60,28 @@ export async function openKitDoor(app: KitApp): Promise<KitDoor> {
   throw new InvalidInputError('app is neither a Fastify instance, nor a handler of fetch’s kind, nor a URL.')
 }
 
-async function askAt(base: URL, { method, path, headers, body }: KitRequest): Promise<KitAnswer> {
-  const url = new URL(base)
-  // As it was sent: new URL(path, base) would take `..` and `//` for what they mean.
-  const [pathname = '/', search] = splitOnce(path)
-  url.pathname = pathname
-  url.search = search ?? ''
-  const answer = await ask(url, undefined, { method, headers, body })
-  return { status: answer.status, headers: flat(Object.entries(answer.headers)), text: answer.text }
+/** The path goes out as it is: `new URL()` and fetch would take `..` and `//` for what they mean. */
+function askAt(base: URL, { method, path, headers, body }: KitRequest): Promise<KitAnswer> {
+  const text = body === undefined ? undefined : JSON.stringify(body)
+  const own = text === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }
+  const send = base.protocol === 'https:' ? httpsRequest : httpRequest
+  return new Promise((resolve, reject) => {
+    const request = send(base, { method, path, headers: { ...own, ...headers }, agent: false, timeout: answerMs }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: flat(Object.entries(response.headers)),
+          text: Buffer.concat(chunks).toString('utf8'),
+        }),
+      )
+    })
+    request.on('timeout', () => request.destroy(new InternalError(`No answer within ${answerMs} ms.`)))
+    request.on('error', reject)
+    request.end(text)
+  })
 }
 
 async function fetched(handler: FetchHandler, { method, path, headers, body }: KitRequest): Promise<KitAnswer> {
@@ -88,11 +104,6 @@ async function injected(app: InjectableApp, { method, path, headers, body }: Kit
     ...(body !== undefined && { payload: JSON.stringify(body) }),
   })
   return { status: answer.statusCode, headers: flat(Object.entries(answer.headers)), text: answer.body }
-}
-
-function splitOnce(path: string): readonly [string, string | undefined] {
-  const at = path.indexOf('?')
-  return at < 0 ? [path, undefined] : [path.slice(0, at), path.slice(at + 1)]
 }
 
 function flat(lines: Iterable<readonly [string, unknown]>): Readonly<Record<string, string>> {
