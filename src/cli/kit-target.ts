@@ -1,14 +1,17 @@
 // What the isolation kit is pointed at from the command line: the migrations of the configuration, and an application if one is named.
 
+import { randomBytes } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { apiKey, issueApiKey } from '../identity/api-key.ts'
+import { issueToken, jwt } from '../identity/jwt.ts'
 import type { OpenApi } from '../testing/isolation/http/routes.ts'
 import type { OpenedApp } from '../testing/isolation/prove-isolated.ts'
 import type { TestTenancy, TestTenancyOptions } from '../testing/test-tenancy.ts'
 import { loadApplication } from './dev/application.ts'
 import { findMigrations } from './migrations.ts'
 import type { Terminal } from './verb.ts'
+
+const tokenLifeSec = 3_600
 
 /** Flags of every verb that attacks. */
 export const kitFlags = {
@@ -45,7 +48,13 @@ export async function kitTarget(
     only: flags.only.length === 0 ? undefined : flags.only,
     async open({ tenancy }) {
       if (application === undefined) return {}
-      const identity = [apiKey({ keys: tenancy.apiKeys, cacheTtlMs: 0 })]
+      const tokens = {
+        algorithm: 'HS256',
+        key: randomBytes(32),
+        issuer: 'https://partywall.localhost/kit',
+        audience: application.name,
+      } as const
+      const identity = [jwt(tokens)]
       const service = await application.start({ tenancy, identity, host: '127.0.0.1', port: 0 })
       const described = await fetch(new URL('/openapi.json', service.url))
       return {

@@ -55,7 +55,12 @@ export async function ensureTemplate(server: ControlPool, superuserUrl: string, 
     await admin.query('select pg_advisory_lock($1)', [buildLock])
     try {
       const found = await admin.query('select from pg_catalog.pg_database as d where d.datname = $1 and d.datistemplate', [name])
-      if (found.length === 0) await build({ admin, superuserUrl, name, set })
+      if (found.length === 0) {
+        await build({ admin, superuserUrl, name, set }).catch(async (error) => {
+          await admin.query(`drop database if exists ${quoted(`${name}_draft`)} with (force)`)
+          throw error
+        })
+      }
     } finally {
       await admin.query('select pg_advisory_unlock($1)', [buildLock])
     }

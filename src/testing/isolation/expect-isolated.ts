@@ -7,7 +7,7 @@ import { tryHttp } from './http/http-attack.ts'
 import { httpAttacks } from './http/http-attacks.ts'
 import { type Authenticate, HttpStage } from './http/http-stage.ts'
 import { type OpenApi, ownRoutes, routesOf } from './http/routes.ts'
-import type { Proof } from './prove.ts'
+import { type Proof, proofOf, type Tried } from './prove.ts'
 import { type AttackResult, IsolationReport, type Unreached } from './report.ts'
 import { cacheProbe, type ResourceAttack, type ResourceProbe } from './resource-attacks.ts'
 import type { Seeds } from './seed.ts'
@@ -97,23 +97,16 @@ export async function proveDoors(
   try {
     const http = await openHttp(stage, options)
     for (const attack of http.stage === undefined ? [] : httpAttacks.filter(wanted(options))) {
-      const tries: string[] = []
+      const tries: Tried[] = []
       let got: string | undefined
       for (const target of (http.stage as HttpStage).targets.filter(attack.on)) {
         // A door may remember; each place has one of its own.
         const result = await tryHttp(attack, (http.stage as HttpStage).behind(attack.mutation.door(http.stage as HttpStage)), target)
         if (result.outcome === 'breached') got = `${result.on}: ${result.detail}`
-        else tries.push(`${result.on}: ${result.outcome} ${result.detail}`)
+        else tries.push(result)
         if (got !== undefined) break
       }
-      const detail = got ?? (tries.join('; ') || 'there is no route for it')
-      told({
-        attack: attack.id,
-        tries: attack.tries,
-        mutation: attack.mutation.what,
-        outcome: got === undefined ? 'defect' : 'red',
-        detail,
-      })
+      told(proofOf({ attack, mutation: attack.mutation, got, tries }))
     }
     for (const { attacks } of options.resources ?? [cacheProbe]) {
       for (const { id, tries, mutation } of attacks.filter(wanted(options))) {

@@ -260,3 +260,24 @@ export const sharedSequence: Mutation = {
   what: 'a sequence that all tenants share is in reach',
   before: () => ['create sequence app.kit_numbers', `grant usage, select, update on sequence app.kit_numbers to ${app}`],
 }
+
+/** Its statistics too. */
+export const analyzedView: Mutation = {
+  ...materializedView,
+  what: 'a materialized view is in reach, and analyzed',
+  after: ({ table }) => {
+    const name = `app.${quoted(`kit_copy_${table.name}`)}`
+    return [`refresh materialized view ${name}`, `analyze ${name}`]
+  },
+}
+
+/** What no policy concerns, on what no policy is on. */
+export const truncatablePartition: Mutation = {
+  what: 'the app’s login may truncate a partition',
+  before: (tables) => [...(openPartition.before?.(tables) ?? []), `grant truncate on app.kit_parts_0 to ${app}`],
+}
+
+export const truncatableForgotten: Mutation = {
+  what: 'a table is in neither list, and the app’s login may truncate it',
+  before: (tables) => [...(forgottenTable.before?.(tables) ?? []), `grant truncate on app.kit_forgotten to ${app}`],
+}

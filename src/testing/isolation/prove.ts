@@ -2,10 +2,12 @@
 // One that still comes to nothing proves nothing, and is a defect of the kit, or of what it was pointed at.
 
 import { logins } from '../../postgres/installation.ts'
+import { openSession } from '../host/session.ts'
 import { type TestTenancy, type TestTenancyOptions, testTenancy } from '../test-tenancy.ts'
-import type { Mutation, SqlAttack } from './attack.ts'
+import type { AttackWords, Mutation, SqlAttack } from './attack.ts'
+import type { AttackResult } from './report.ts'
 import type { Seeds } from './seed.ts'
-import { placesOf, sqlAttacks, tryAttack } from './sql-attacks.ts'
+import { failedByItself, placesOf, sqlAttacks, tryAttack } from './sql-attacks.ts'
 import { IsolationStage } from './stage.ts'
 import { surveyOf } from './survey.ts'
 
@@ -15,8 +17,8 @@ export interface Proof {
   readonly tries: string
   /** What was taken down. */
   readonly mutation: string
-  /** `red`: it succeeded, as it must. */
-  readonly outcome: 'red' | 'defect'
+  /** `red`: it succeeded, as it must. `unreached`: there is nothing here that it could be tried on. */
+  readonly outcome: 'red' | 'defect' | 'unreached'
   /** What it got, or what came of it in each place instead. */
   readonly detail: string
 }
@@ -37,13 +39,22 @@ export async function proveSql(options: ProveOptions): Promise<readonly Proof[]>
   const { only } = options
   const wanted = sqlAttacks.filter(({ id }) => only === undefined || only.some((start) => id.startsWith(start)))
   const proofs: Proof[] = []
-  for (const [mutation, attacks] of Map.groupBy(wanted, (attack) => attack.mutation)) {
-    for (const proof of await proveOne(mutation, attacks, options)) {
-      options.onProof?.(proof)
-      proofs.push(proof)
+  // Held until the end, so that the template is found and the server asked for once.
+  const session = await openSession(options)
+  try {
+    // Mutations are known by their words: the same words are the same change, and share a database.
+    for (const attacks of Map.groupBy(wanted, ({ mutation }) => mutation.what).values()) {
+      const [first] = attacks
+      if (first === undefined) continue
+      for (const proof of await proveOne(first.mutation, attacks, options)) {
+        options.onProof?.(proof)
+        proofs.push(proof)
+      }
     }
+    return proofs
+  } finally {
+    await session.release()
   }
-  return proofs
 }
 
 async function proveOne(mutation: Mutation, attacks: readonly SqlAttack[], options: ProveOptions): Promise<readonly Proof[]> {
@@ -54,29 +65,23 @@ async function proveOne(mutation: Mutation, attacks: readonly SqlAttack[], optio
   try {
     const proofs: Proof[] = []
     for (const attack of attacks) {
-      const tries: string[] = []
+      const tries: Tried[] = []
       let got: string | undefined
       for (const place of placesOf(attack, stage)) {
         if (!applied.has(place.target)) {
           applied.add(place.target)
           const failure = await run(kit, mutation.after?.(place.target, stage) ?? []).catch((error: Error) => error)
-          if (failure instanceof Error) tries.push(`${place.name}: the change could not be made: ${failure.message}`)
+          if (failure instanceof Error)
+            tries.push({ on: place.name, outcome: 'held', detail: `the change could not be made: ${failure.message}` })
         }
-        const { outcome, detail } = await tryAttack(attack, stage, place)
-        if (outcome === 'breached') {
-          got = `${place.name}: ${detail}`
+        const result = await tryAttack(attack, stage, place)
+        if (result.outcome === 'breached') {
+          got = `${place.name}: ${result.detail}`
           break
         }
-        tries.push(`${place.name}: ${outcome} ${detail}`)
+        tries.push(result)
       }
-      const told = got ?? (tries.join('; ') || 'there is no place for it')
-      proofs.push({
-        attack: attack.id,
-        tries: attack.tries,
-        mutation: mutation.what,
-        outcome: got === undefined ? 'defect' : 'red',
-        detail: told,
-      })
+      proofs.push(proofOf({ attack, mutation, got, tries }))
     }
     return proofs
   } finally {
@@ -84,6 +89,24 @@ async function proveOne(mutation: Mutation, attacks: readonly SqlAttack[], optio
     await stage.strike()
   }
 }
+
+/** What is to be said of an attack from what came of it in each place. */
+export function proofOf(options: {
+  readonly attack: AttackWords
+  readonly mutation: { readonly what: string }
+  readonly got: string | undefined
+  readonly tries: readonly Tried[]
+}): Proof {
+  const { attack, mutation, got, tries } = options
+  const words = { attack: attack.id, tries: attack.tries, mutation: mutation.what }
+  if (got !== undefined) return { ...words, outcome: 'red', detail: got }
+  const isPossible = tries.some(({ outcome, detail }) => outcome !== 'unreached' || detail.startsWith(failedByItself))
+  const detail = tries.map((each) => `${each.on}: ${each.outcome} ${each.detail}`).join('; ') || 'there is no place for it'
+  return { ...words, outcome: isPossible ? 'defect' : 'unreached', detail }
+}
+
+/** What came of an attempt in one place. */
+export type Tried = Pick<AttackResult, 'on' | 'outcome' | 'detail'>
 
 async function run(kit: TestTenancy, statements: readonly string[]): Promise<void> {
   for (const statement of statements) await kit.truth.query(statement)

@@ -22,6 +22,8 @@ export const sqlAttacks: readonly SqlAttack[] = [...reads, ...forgeries, ...orac
  * Any other error could be the attempt's own fault, and proves nothing.
  */
 const refusals = ['42501', '22P02', '42P01', 'PW001', 'PW002', 'PW003', 'PW004', 'PW005', 'PW006', 'PW007']
+/** How the detail of an attempt begins that could have been made and was not made well. */
+export const failedByItself = 'it failed by itself'
 const detailLengthMax = 200
 
 /** Where an attack can be tried. */
@@ -97,7 +99,7 @@ function verdictOf(stage: IsolationStage, attempt: Attempt, loot: Loot): Verdict
     return attempt.isForbidden ? breached('it was not refused') : held
   }
   if (refusals.includes(code) || attempt.refusals?.includes(code)) return held
-  return unreached(`it failed by itself: ${code} ${message}`.slice(0, detailLengthMax))
+  return unreached(`${failedByItself}: ${code} ${message}`.slice(0, detailLengthMax))
 }
 
 function textOf(statement: Statement): string {

@@ -13,10 +13,11 @@ export const prove = verb({
   async run({ flags, output, terminal }) {
     const target = await kitTarget(terminal, flags)
     const proofs = await proveIsolated({ ...target, open: flags.app === undefined ? undefined : target.open })
+    const red = proofs.filter(({ outcome }) => outcome === 'red')
     const defects = proofs.filter(({ outcome }) => outcome === 'defect')
     output.lines(
       [
-        `${proofs.length - defects.length} of ${proofs.length} attacks got through where what stops them was taken down.`,
+        `${red.length} of ${proofs.length} attacks got through where what stops them was taken down; for ${proofs.length - red.length - defects.length} there is nothing here that they could be tried on.`,
         ...defects.map(({ attack, mutation, detail }) => `  ${attack}: nothing came of it although ${mutation}. ${detail}`),
       ],
       { proofs, defects: defects.length },

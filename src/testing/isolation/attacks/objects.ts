@@ -3,12 +3,15 @@
 import { quoted } from '../../../postgres/table-shape.ts'
 import type { Attempt, Mutation, SqlAttack, SqlGround } from '../attack.ts'
 import {
+  analyzedView,
   definerFunction,
   definerView,
   forgottenTable,
   materializedView,
   openPartition,
   sharedSequence,
+  truncatableForgotten,
+  truncatablePartition,
   writableGlobal,
 } from '../mutations.ts'
 import type { SurveyedObject } from '../survey.ts'
@@ -52,25 +55,14 @@ export const objects: readonly SqlAttack[] = [
   of('view', 'stored', 'read what a materialized view keeps', materializedView, ({ sql, kind }) =>
     kind === 'materialized view' ? { statements: [`select * from ${sql}`], refusals: ['55000'] } : 'it keeps nothing',
   ),
-  of(
-    'view',
-    'stored-statistics',
-    'read the statistics of what it keeps',
-    {
-      ...materializedView,
-      after: (target) => [
-        ...(materializedView.after?.(target, undefined as never) ?? []),
-        `analyze app.${quoted(`kit_copy_${target.table.name}`)}`,
-      ],
-    },
-    ({ sql, kind }) =>
-      kind === 'materialized view'
-        ? {
-            statements: [
-              `select most_common_vals::text, histogram_bounds::text from pg_catalog.pg_stats where format('%I.%I', schemaname, tablename) = ${literal(sql)}`,
-            ],
-          }
-        : 'it keeps nothing',
+  of('view', 'stored-statistics', 'read the statistics of what it keeps', analyzedView, ({ sql, kind }) =>
+    kind === 'materialized view'
+      ? {
+          statements: [
+            `select most_common_vals::text, histogram_bounds::text from pg_catalog.pg_stats where format('%I.%I', schemaname, tablename) = ${literal(sql)}`,
+          ],
+        }
+      : 'it keeps nothing',
   ),
   of('function', 'rows', 'call it', definerFunction, ({ sql, argumentsMin }) =>
     argumentsMin === 0
@@ -110,16 +102,11 @@ export const objects: readonly SqlAttack[] = [
     commits: true,
     refusals: ['23503'],
   })),
-  of(
-    'partition',
-    'truncate',
-    'truncate a partition by its own name',
-    {
-      ...openPartition,
-      before: (tables) => [...(openPartition.before?.(tables) ?? []), 'grant truncate on app.kit_parts_0 to partywall_app'],
-    },
-    ({ sql }) => ({ statements: [`truncate ${sql}`], commits: true, isForbidden: true }),
-  ),
+  of('partition', 'truncate', 'truncate a partition by its own name', truncatablePartition, ({ sql }) => ({
+    statements: [`truncate ${sql}`],
+    commits: true,
+    isForbidden: true,
+  })),
   of('forgotten', 'read', 'read a table that is in no list', forgottenTable, (_, { sql }) => ({ statements: [`select * from ${sql}`] })),
   of('forgotten', 'count', 'count it', forgottenTable, (_, { sql }) => ({
     statements: [`select count(*) from ${sql}`],
@@ -155,14 +142,9 @@ export const objects: readonly SqlAttack[] = [
     isForbidden: true,
     refusals: ['0A000'],
   })),
-  of(
-    'forgotten',
-    'truncate',
-    'truncate it',
-    {
-      ...forgottenTable,
-      before: (tables) => [...(forgottenTable.before?.(tables) ?? []), 'grant truncate on app.kit_forgotten to partywall_app'],
-    },
-    (_, { sql }) => ({ statements: [`truncate ${sql}`], isForbidden: true, refusals: ['0A000'] }),
-  ),
+  of('forgotten', 'truncate', 'truncate it', truncatableForgotten, (_, { sql }) => ({
+    statements: [`truncate ${sql}`],
+    isForbidden: true,
+    refusals: ['0A000'],
+  })),
 ]
