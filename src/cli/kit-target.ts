@@ -54,15 +54,22 @@ export async function kitTarget(
         issuer: 'https://partywall.localhost/kit',
         audience: application.name,
       } as const
+      const tokens = {
+        algorithm: 'HS256',
+        key: randomBytes(32),
+        issuer: 'https://partywall.localhost/kit',
+        audience: application.name,
+      } as const
       const identity = [jwt(tokens)]
       const service = await application.start({ tenancy, identity, host: '127.0.0.1', port: 0 })
       const described = await fetch(new URL('/openapi.json', service.url))
       return {
         app: new URL(service.url),
         routes: described.ok ? ((await described.json()) as OpenApi) : undefined,
-        auth: async (tenant) => ({
-          'x-api-key': (await issueApiKey(tenancy.apiKeys, { tenantId: tenant.id, name: 'partywall kit' })).text,
-        }),
+        auth: async ({ id, slug }) => {
+          const token = await issueToken({ ...tokens, subject: `kit@${slug}`, tenants: [id], ttlSec: tokenLifeSec })
+          return { authorization: `Bearer ${token}` }
+        },
         close: () => service.close(),
       }
     },

@@ -62,7 +62,6 @@ test('a broken copy of the example is found out, and every breach is named', asy
     'read.count app.documents',
     'write.update-all app.documents',
     'write.insert-own-parents app.documents',
-    'http.item GET /api/documents/{id}',
     'http.item DELETE /api/documents/{id}',
     'http.list GET /api/documents/',
   ]) {
