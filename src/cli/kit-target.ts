@@ -54,12 +54,6 @@ export async function kitTarget(
         issuer: 'https://partywall.localhost/kit',
         audience: application.name,
       } as const
-      const tokens = {
-        algorithm: 'HS256',
-        key: randomBytes(32),
-        issuer: 'https://partywall.localhost/kit',
-        audience: application.name,
-      } as const
       const identity = [jwt(tokens)]
       const service = await application.start({ tenancy, identity, host: '127.0.0.1', port: 0 })
       const described = await fetch(new URL('/openapi.json', service.url))
