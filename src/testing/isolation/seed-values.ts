@@ -1,7 +1,7 @@
 // Values for rows that say whose they are: a mark wherever text can stand, something of one's own wherever it cannot. For each column
 // there are several candidates, in the order in which they are tried, because a check may refuse the first.
 
-import { randomBytes, randomInt, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto'
 import type { SurveyedColumn, SurveyedTable } from './survey.ts'
 
 const dayMs = 86_400_000
@@ -13,13 +13,13 @@ export function candidatesFor(table: SurveyedTable, column: SurveyedColumn, mark
   const numbers = checks.flatMap(({ text }) => [...text.matchAll(/(?<![\w.])-?\d+(?:\.\d+)?/g)].map(([number]) => number))
   const single = column.labels ?? [...ofType(column, mark, numbers), ...allowed]
   const values = column.isArray ? single.map((value) => `{${JSON.stringify(value)}}`) : single
-  const cut = column.lengthMax === null ? values : values.map((value) => lengthened(value, column.lengthMax as number))
+  const cut = column.lengthMax === null ? values : values.map((value) => shortened(value, column.lengthMax as number))
   return column.isNullable ? [...cut, null] : cut
 }
 
-/** The end of a mark is what tells it from another. */
-function lengthened(value: string, lengthMax: number): string {
-  return value.length <= lengthMax ? value : value.slice(-lengthMax)
+/** What is too long is told from another by its digest: cut off, two tenants' marks would be one. */
+function shortened(value: string, lengthMax: number): string {
+  return value.length <= lengthMax ? value : createHash('sha256').update(value).digest('hex').slice(0, lengthMax)
 }
 
 function ofType(column: SurveyedColumn, mark: string, numbers: readonly string[]): readonly string[] {

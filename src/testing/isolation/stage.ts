@@ -251,6 +251,7 @@ function targetOf(
       tenant: quoted(table.tenantColumn ?? 'tenant_id'),
       victimRow,
       ownRow,
+      ownRows: own.rows.get(table.oid) ?? [],
       ownCount: own.rows.get(table.oid)?.length ?? 0,
       victimKey: keyOf(victim, table.tenantType),
       ownKey: keyOf(attacker, table.tenantType),

@@ -12,6 +12,8 @@ export interface TableTarget {
   readonly tenant: string
   readonly victimRow: Row
   readonly ownRow: Row
+  /** All of one's own. */
+  readonly ownRows: readonly Row[]
   readonly ownCount: number
   /** The victim's and the attacker's id, in the type of the tenant's column. */
   readonly victimKey: string

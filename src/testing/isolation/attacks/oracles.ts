@@ -22,9 +22,15 @@ function oracle(
 
 /** A row of one's own with the victim's values in all unique keys. Only its own tenant's columns and references stay. */
 function withKeysOfVictim(target: TableTarget): Row | string {
-  const { table, victimRow } = target
+  const { table, victimRow, ownRow, ownRows } = target
   const free = keyColumns(target).filter((name) => !table.references.some(({ columns }) => columns.includes(name)))
   if (free.length === 0) return 'its keys have no column of their own'
+  // What is one's own value too says nothing of the victim's.
+  const isShared = table.keys.some(({ columns }) => {
+    const told = columns.filter((name) => name !== table.tenantColumn)
+    return told.length > 0 && ownRows.some((row) => told.every((name) => row[name] === (free.includes(name) ? victimRow : ownRow)[name]))
+  })
+  if (isShared) return 'the attacker has the values of one of its keys itself'
   return Object.fromEntries(free.map((name) => [name, victimRow[name]]))
 }
 

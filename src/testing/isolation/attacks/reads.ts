@@ -210,6 +210,7 @@ export const reads: readonly SqlAttack[] = [
   ),
   shows('returning-delete', 'RETURNING of a deletion without a condition', ({ sql }) => `delete from ${sql} returning *`, {
     mutation: noRowSecurity,
+    rest: { refusals: ['23503', '23001'] },
   }),
   shows(
     'copy-of-table',
