@@ -80,6 +80,7 @@ const importLaws: readonly ImportLaw[] = [
   },
   { in: /^src\/(?!cli\/)/, mayNotImport: /^src\/cli\//, why: 'nothing imports cli/' },
   { in: /^src\/(?!testing\/|cli\/)/, mayNotImport: /^src\/testing\//, why: 'nothing imports testing/' },
+  { in: /^src\//, mayNotImport: /^node:test/, why: 'the isolation kit works with any test runner' },
   { in: /^src\//, mayNotImport: /^(test|examples|bench|scripts|console)\//, why: 'the library stands alone' },
   { in: /^src\//, mayNotImport: /^src\/(.*\/)?[^./]+$/, why: 'an import names its file' },
 ]

@@ -2,6 +2,9 @@
 // seen to succeed where what stops it has been taken down.
 
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { shareOwnCopy } from '../../src/cli/own-copy.ts'
 import { WallBreachedError } from '../../src/errors.ts'
@@ -10,7 +13,9 @@ import { attackList } from '../../src/testing/isolation/attack-list.ts'
 import { checkIsolation, expectIsolated, proveDoors } from '../../src/testing/isolation/expect-isolated.ts'
 import { proveSql } from '../../src/testing/isolation/prove.ts'
 import type { IsolationReport } from '../../src/testing/isolation/report.ts'
+import { failedByItself } from '../../src/testing/isolation/sql-attacks.ts'
 import { type TestTenancy, type TestTenant, testTenancy } from '../../src/testing/test-tenancy.ts'
+import { kitTables } from '../support/kit-tables.ts'
 
 shareOwnCopy()
 const { createService } = await import('../../examples/documents/src/documents-service.ts')
@@ -104,6 +109,35 @@ test('what cannot be reached is said, not hidden', async () => {
   assert.deepEqual(
     seeded.results.map(({ on, outcome }) => `${on} ${outcome}`),
     ['app.documents held', 'app.odd held', 'app.users held'],
+  )
+})
+
+test('tables of all kinds are filled and attacked, and nothing is found where all is sound', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'partywall-kit-tables-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  await writeFile(join(directory, '0001-all-kinds.sql'), kitTables)
+  await using kit = await testTenancy({ migrations: directory })
+  const report = await checkIsolation(kit)
+  assert.deepEqual(report.breaches, [])
+  assert.deepEqual(report.unreached, [{ what: 'HTTP', reason: 'no app was given' }])
+  const reached = new Set(report.results.filter(({ outcome }) => outcome === 'held').map(({ on }) => on))
+  const names = [
+    'accounts',
+    'bookings',
+    'counters',
+    'countries',
+    'events',
+    'events_new',
+    'line_items',
+    'open_people',
+    'people',
+    'sites',
+    'teams',
+  ]
+  for (const name of names) assert.ok(reached.has(`app.${name}`), name)
+  assert.deepEqual(
+    report.results.filter(({ detail }) => detail.startsWith(failedByItself)),
+    [],
   )
 })
 
