@@ -25,6 +25,8 @@ export interface IsolationOptions {
   readonly resources?: readonly ResourceProbe[] | undefined
   /** Rows of tables for which nobody can guess any, by the table's name. */
   readonly seeds?: Seeds | undefined
+  /** Of what chance makes: the same seed tries the same. Default 1. */
+  readonly seed?: number | undefined
   /** Attacks whose id begins with one of these. Default: all. */
   readonly only?: readonly string[] | undefined
   /** Called after every attempt. */
@@ -127,7 +129,7 @@ function wanted({ only }: IsolationOptions): (attack: { readonly id: string }) =
 
 async function openHttp(
   stage: IsolationStage,
-  { app, routes, auth }: IsolationOptions,
+  { app, routes, auth, seed = 1 }: IsolationOptions,
 ): Promise<{ readonly stage: HttpStage | undefined; readonly unreached: readonly Unreached[] }> {
   if (app === undefined) return { stage: undefined, unreached: [{ what: 'HTTP', reason: 'no app was given' }] }
   if (auth === undefined) throw new InvalidInputError('An app needs auth: the headers by which it knows a tenant’s requests.')
@@ -135,7 +137,7 @@ async function openHttp(
   const known = routes === undefined ? ownRoutes(app) : routesOf(routes)
   if (known === undefined || known.length === 0)
     return { stage: undefined, unreached: [{ what: 'HTTP', reason: 'no routes are known: give an OpenAPI document or a list' }] }
-  const http = await HttpStage.set(stage, { door, routes: known, auth })
+  const http = await HttpStage.set(stage, { door, routes: known, auth, seed })
   return { stage: http, unreached: http.unreached }
 }
 

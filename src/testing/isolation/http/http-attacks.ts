@@ -15,6 +15,7 @@ import {
   tellsExistence,
 } from './breaks.ts'
 import type { KitAnswer } from './door.ts'
+import { fuzzAttacks } from './fuzz-attacks.ts'
 import { type HttpAttack, isCollection, isItem, isRead, isWrite, leakIn, verdictOf } from './http-attack.ts'
 import type { HttpStage, HttpTarget } from './http-stage.ts'
 import { oddIds, oddValues } from './odd-values.ts'
@@ -289,7 +290,7 @@ function token({ victim }: HttpStage, header: object, sign: (text: string) => st
 }
 
 /** What no route expects. Five hundred and something is an answer that nobody has thought of. */
-const fuzz: readonly HttpAttack[] = [
+const odd: readonly HttpAttack[] = [
   ...oddIds.map(
     ([id, words, value]): HttpAttack => ({
       id: `http.odd-id.${id}`,
@@ -352,7 +353,8 @@ export const httpAttacks: readonly HttpAttack[] = [
   ...byBody,
   ...search,
   ...byCredential,
-  ...fuzz,
+  ...odd,
+  ...fuzzAttacks,
 ]
 
 async function indistinguishable(stage: HttpStage, target: HttpTarget): Promise<Verdict> {

@@ -31,8 +31,11 @@ export class HttpStage {
   readonly unreached: readonly { readonly what: string; readonly reason: string }[]
   readonly attacker: Readonly<Record<string, string>>
   readonly victim: Readonly<Record<string, string>>
+  /** Of what chance makes. */
+  readonly seed: number
 
   private constructor(parts: {
+    readonly seed: number
     readonly stage: IsolationStage
     readonly door: KitDoor
     readonly targets: readonly HttpTarget[]
@@ -40,6 +43,7 @@ export class HttpStage {
     readonly attacker: Readonly<Record<string, string>>
     readonly victim: Readonly<Record<string, string>>
   }) {
+    this.seed = parts.seed
     this.stage = parts.stage
     this.door = parts.door
     this.targets = parts.targets
@@ -50,9 +54,9 @@ export class HttpStage {
 
   static async set(
     stage: IsolationStage,
-    options: { readonly door: KitDoor; readonly routes: readonly Route[]; readonly auth: Authenticate },
+    options: { readonly door: KitDoor; readonly routes: readonly Route[]; readonly auth: Authenticate; readonly seed: number },
   ): Promise<HttpStage> {
-    const { door, routes, auth } = options
+    const { door, routes, auth, seed } = options
     const [attacker, victim] = [await auth(stage.attacker), await auth(stage.victim)]
     const targets: HttpTarget[] = []
     const unreached: { what: string; reason: string }[] = []
@@ -62,7 +66,7 @@ export class HttpStage {
       else targets.push(found)
       if (await stage.hasChanged()) await stage.restore()
     }
-    return new HttpStage({ stage, door, targets, unreached, attacker, victim })
+    return new HttpStage({ seed, stage, door, targets, unreached, attacker, victim })
   }
 
   /** The same stage behind another door: where something is broken. */
