@@ -71,6 +71,8 @@ describe('the tidy test can fail:', () => {
     ['a resource that knows another one', 'src/resources/cache/x.ts', "import { a } from '../files/a.ts'"],
     ['a room that needs the whole', 'src/postgres/x.ts', "import { createTenancy } from '../tenancy.ts'"],
     ['a room that knows the command line', 'src/postgres/x.ts', "import { main } from '../cli/main.ts'"],
+    ['a kit that knows its test runner', 'src/testing/x.ts', "import { test } from 'node:test'"],
+    ['a service that takes the kit along', 'src/index.ts', "import { a } from './testing/index.ts'"],
     ['a second ambient context', 'src/postgres/x.ts', 'const s = new AsyncLocalStorage()'],
     ['settings read behind our back', 'src/postgres/x.ts', 'const a = process.env.A'],
     ['a clock of its own', 'src/postgres/x.ts', 'const a = Date.now()'],

@@ -28,6 +28,7 @@ export const allVerbs = group({
     evidence: async () => (await import('./verbs/evidence.ts')).evidence,
     'verify-evidence': async () => (await import('./verbs/verify-evidence.ts')).verifyEvidenceVerb,
     apikey: async () => (await import('./verbs/apikey.ts')).apikey,
+    kit: async () => (await import('./verbs/kit.ts')).kit,
     completions: async () => (await import('./verbs/completions.ts')).completions,
   },
 })

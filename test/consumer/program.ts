@@ -5,6 +5,7 @@ import { blindSpots } from 'partywall/doctor'
 import type { tenancyPlugin } from 'partywall/fastify'
 import { jwt } from 'partywall/identity'
 import { cachedSecrets, memorySecrets } from 'partywall/secrets'
+import { attackList, type IsolationReport, testTenancy } from 'partywall/testing'
 
 const env = (name: string): string => process.env[name] ?? ''
 const tenancy = await createTenancy({
@@ -17,6 +18,9 @@ const { rows } = await tenancy.run('acme', () => tenancy.query<{ tenant: string 
 const secret = await cachedSecrets(memorySecrets({ a: 'x' }), { ttlMs: 1_000 }).get('a')
 const code = await tenancy.query('select 1').catch((error: TenancyError) => error.code)
 await tenancy.close()
+await using kit = await testTenancy()
+const alice = await kit.tenant('alice')
+const own = await alice.query<{ tenant: string }>('select partywall.tenant_id() as tenant')
 if (
   rows.length !== 1 ||
   code !== 'PW_NO_TENANT' ||
@@ -24,7 +28,10 @@ if (
   secret !== 'x' ||
   memoryStore().kind !== 'memory' ||
   blindSpots.length === 0
+  own.rows[0]?.tenant !== alice.id ||
+  attackList().length < 500
 )
   process.exit(1)
 console.log(`Tenant ${rows[0]?.tenant} has one row; without a tenant: ${code}.`)
 export type Plugin = typeof tenancyPlugin
+export type Report = IsolationReport

@@ -81,6 +81,7 @@ const importLaws: readonly ImportLaw[] = [
   },
   { in: /^src\/(?!cli\/)/, mayNotImport: /^src\/cli\//, why: 'nothing imports cli/' },
   { in: /^src\/(?!testing\/|cli\/)/, mayNotImport: /^src\/testing\//, why: 'nothing imports testing/' },
+  { in: /^src\//, mayNotImport: /^node:test/, why: 'the isolation kit works with any test runner' },
   { in: /^src\//, mayNotImport: /^(test|examples|bench|scripts|console)\//, why: 'the library stands alone' },
   { in: /^src\//, mayNotImport: /^src\/(.*\/)?[^./]+$/, why: 'an import names its file' },
 ]
@@ -102,8 +103,8 @@ const textLaws: readonly TextLaw[] = [
   { text: /\bMath\.random\(/, only: never, why: 'chance is crypto’s' },
   {
     text: /\bset_config\(/,
-    only: /^src\/(postgres\/binding|testing\/wall-attempts-sql)\.ts$/,
-    why: 'binding happens in one place, and is forged in one',
+    only: /^src\/(postgres\/binding|testing\/wall-attempts-sql|testing\/isolation\/(mutations|attacks\/(forgeries|powers)))\.ts$/,
+    why: 'binding happens in one place, and is forged where attacks are',
   },
   { text: /\bnew Error\(/, only: never, why: 'everything thrown is a TenancyError' },
   { text: /\bexport default\b/, only: never, why: 'named exports' },

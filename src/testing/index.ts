@@ -1,0 +1,16 @@
+// partywall/testing: the isolation kit, for your own tests and CI, under any test runner. Nothing of it belongs into production.
+
+export type { GroundTruth } from './ground-truth.ts'
+export type { AttackDoor, Verdict } from './isolation/attack.ts'
+export { breached, held, unreached } from './isolation/attack.ts'
+export { attackList, type ListedAttack } from './isolation/attack-list.ts'
+export { checkIsolation, expectIsolated, type IsolationOptions } from './isolation/expect-isolated.ts'
+export type { FetchHandler, InjectableApp, KitApp } from './isolation/http/door.ts'
+export type { Authenticate } from './isolation/http/http-stage.ts'
+export type { OpenApi } from './isolation/http/routes.ts'
+export type { Proof, ProveOptions } from './isolation/prove.ts'
+export { type OpenedApp, type ProveIsolatedOptions, proveIsolated } from './isolation/prove-isolated.ts'
+export { type AttackResult, IsolationReport, type Unreached } from './isolation/report.ts'
+export { cacheProbe, type Parties, type ResourceAttack, type ResourceProbe } from './isolation/resource-attacks.ts'
+export type { Row, Seed, Seeds, SeedTenant } from './isolation/seed.ts'
+export { type TestTenancy, type TestTenancyOptions, type TestTenant, testTenancy } from './test-tenancy.ts'
