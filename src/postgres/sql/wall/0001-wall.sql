@@ -463,7 +463,7 @@ $fn$;
 -- A capability for one grant of one tenant: it ends with the grant at the latest, by this server's clock, is never shared, and writes
 -- nothing if it is for reading. To the gatekeeper for any tenant; to a tenant's own login for its own, of which it may have more anyway.
 create function partywall.issue_for_grant(
-  tenant_id uuid, grant_id uuid, ttl interval, ends_at timestamptz, is_read_only boolean, issued_to text
+  for_tenant uuid, for_grant uuid, ttl interval, ends_at timestamptz, is_read_only boolean, issued_to text
 )
 returns table (tenant_id uuid, capability uuid, state text, reason text, expires_in interval)
 language plpgsql volatile security definer
@@ -474,34 +474,34 @@ declare
   issued record;
   left_over interval := issue_for_grant.ends_at - clock_timestamp();
 begin
-  if issue_for_grant.tenant_id is null or issue_for_grant.grant_id is null or issue_for_grant.is_read_only is null or left_over is null then
+  if issue_for_grant.for_tenant is null or issue_for_grant.for_grant is null or issue_for_grant.is_read_only is null or left_over is null then
     raise exception using errcode = '22004', message = 'a grant has a tenant, an id, a scope and an end';
   end if;
   if not pg_has_role(session_user, 'partywall_gatekeeper', 'member')
-    and not exists (select from partywall.logins as l where l.login = session_user and l.tenant_id = issue_for_grant.tenant_id) then
+    and not exists (select from partywall.logins as l where l.login = session_user and l.tenant_id = issue_for_grant.for_tenant) then
     raise exception using errcode = '42501', message = 'this login is not the tenant''s own';
   end if;
   if current_setting('transaction_read_only')::boolean or partywall.is_break_glass() then
     raise exception using errcode = '25006', message = 'no capability is issued in a read-only transaction, or to who is let in by a grant';
   end if;
   if left_over < interval '1 second' then
-    return query select issue_for_grant.tenant_id, null::uuid, null::text, 'ended'::text, null::interval;
+    return query select issue_for_grant.for_tenant, null::uuid, null::text, 'ended'::text, null::interval;
     return;
   end if;
   if left_over > interval '4 hours' then
     raise exception using errcode = '22023', message = 'a grant lasts four hours at most';
   end if;
   select i.capability, i.state, i.reason into issued
-    from partywall.issue(array[issue_for_grant.tenant_id], least(issue_for_grant.ttl, left_over), issue_for_grant.issued_to) as i;
+    from partywall.issue(array[issue_for_grant.for_tenant], least(issue_for_grant.ttl, left_over), issue_for_grant.issued_to) as i;
   return query
     update partywall.capabilities as c
-       set grant_id = issue_for_grant.grant_id,
+       set grant_id = issue_for_grant.for_grant,
            is_read_only = issue_for_grant.is_read_only,
            expires_at = least(c.expires_at, issue_for_grant.ends_at)
      where c.capability = issued.capability
     returning c.tenant_id, c.capability, c.state, null::text, c.expires_at - clock_timestamp();
   if not found then
-    return query select issue_for_grant.tenant_id, null::uuid, issued.state, issued.reason, null::interval;
+    return query select issue_for_grant.for_tenant, null::uuid, issued.state, issued.reason, null::interval;
   end if;
 end
 $fn$;
