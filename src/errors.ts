@@ -116,6 +116,14 @@ export class TenantMovingError extends errorClass('PW_TENANT_MOVING', 503, true,
 /** The tenant may be read but not written at present. */
 export class TenantReadOnlyError extends errorClass('PW_TENANT_READ_ONLY', 503, true, 'Read-only at present. Try again later.') {}
 
+// ── Break-glass ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** There is no grant, or nobody of the staff, of this id. */
+export class GrantNotFoundError extends errorClass('PW_GRANT_NOT_FOUND', 404, false, 'Not found.') {}
+
+/** The grant does not open this, now, to this person; the message says why. Staff have no other way to a tenant's data. */
+export class BreakGlassRefusedError extends errorClass('PW_BREAK_GLASS_REFUSED', 403, false, 'Access is refused.') {}
+
 // ── The fleet ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** The catalog has no server, or no replica, of this name. */
@@ -331,6 +339,8 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     StaleTenantError,
     TenantMovingError,
     TenantReadOnlyError,
+    GrantNotFoundError,
+    BreakGlassRefusedError,
     TenantOnboardingError,
     RegionMismatchError,
     PlacementConflictError,

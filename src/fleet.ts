@@ -20,6 +20,7 @@ import { CapacityError, ConfigurationError, TenantNotFoundError } from './errors
 import type { Evidence } from './evidence/evidence.ts'
 import { fleetEvidence } from './fleet-evidence.ts'
 import { issueApiKey } from './identity/api-key.ts'
+import { BreakGlass } from './operations/break-glass.ts'
 import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
 import { type KeepOptions, keep } from './operations/keeper.ts'
 import type { TenantMover } from './operations/moves/move-work.ts'
@@ -27,11 +28,13 @@ import { Moves } from './operations/moves/moves.ts'
 import { Operations } from './operations/operations.ts'
 import type { PurgeStore } from './operations/purge-store.ts'
 import { secretPurgeStore } from './operations/secret-purge-store.ts'
+import { Staff } from './operations/staff.ts'
 import type { AdminKeys, Seed, TenantHooks } from './operations/tenant-life.ts'
 import { partywallVersion } from './partywall-version.ts'
 import { PostgresApiKeys } from './postgres/api-keys.ts'
 import { PostgresAuditTrail } from './postgres/audit-trail.ts'
 import { PostgresTenantRows } from './postgres/backup/tenant-rows.ts'
+import { PostgresBreakGlassStore } from './postgres/break-glass-store.ts'
 import { PostgresCatalog } from './postgres/catalog.ts'
 import { CatalogPurgeStore } from './postgres/catalog-purge-store.ts'
 import { ControlPool } from './postgres/control-pool.ts'
@@ -108,6 +111,8 @@ interface Parts {
   readonly catalog: PlannedCatalog
   readonly apiKeys: ApiKeys
   readonly auditTrail: AuditTrail
+  readonly breakGlass: BreakGlass
+  readonly staff: Staff
   readonly migrations: MigrationSet
   readonly rollout: Rollout
   readonly exports: Exports
@@ -132,6 +137,10 @@ export class Fleet {
   readonly catalog: PlannedCatalog
   readonly apiKeys: ApiKeys
   readonly auditTrail: AuditTrail
+  /** Grants: staff's only way to a tenant's data, asked for by one and approved by another. */
+  readonly breakGlass: BreakGlass
+  /** The people who may. */
+  readonly staff: Staff
   readonly migrations: MigrationSet
   /** Brings every place of the fleet to the newest migration. */
   readonly rollout: Rollout
@@ -162,6 +171,8 @@ export class Fleet {
     this.catalog = parts.catalog
     this.apiKeys = parts.apiKeys
     this.auditTrail = parts.auditTrail
+    this.breakGlass = parts.breakGlass
+    this.staff = parts.staff
     this.migrations = parts.migrations
     this.rollout = parts.rollout
     this.exports = parts.exports
@@ -383,7 +394,21 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     clock,
   })
   const rollout = new Rollout({ ...options.rollout, reader, writer, connections, set: migrations, auditTrail, clock })
+  const store = new PostgresBreakGlassStore({ reader, writer })
+  const breakGlass = new BreakGlass({
+    store,
+    secrets,
+    auditTrail,
+    clock,
+    revokeCapabilities: async ({ id, tenantId }) => {
+      const tenant = await catalog.find({ kind: 'id', id: tenantId })
+      if (tenant === undefined) return
+      await connections.asMigrator(tenant.placement.database, (control) => control.query('select partywall.revoke_grant($1)', [id]))
+    },
+  })
   return new Fleet({
+    breakGlass,
+    staff: new Staff({ store, secrets, auditTrail }),
     backups,
     clock,
     tenants,

@@ -4,19 +4,25 @@ import type { Kysely } from 'kysely'
 import type { Actor } from './core/actor.ts'
 import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
+import type { Grant } from './core/break-glass.ts'
+import type { BreakGlassStore } from './core/break-glass-store.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import { FairQueue, type FairQueueStats } from './core/fair-queue.ts'
+import { type OpeningWitnesses, openGrant } from './core/open-grant.ts'
 import { mainPlacement } from './core/placement.ts'
 import { PlannedCatalog } from './core/planned-catalog.ts'
 import { Plans } from './core/plans.ts'
+import type { SecretReader } from './core/secret-reader.ts'
+import { parsePrivateKey } from './core/staff.ts'
 import type { TenantRef } from './core/tenant.ts'
 import { type AcrossTenantsOptions, createTenantContext, type TenantContext, TenantScope } from './core/tenant-context.ts'
 import { TenantDirectory } from './core/tenant-directory.ts'
 import { Tenants } from './core/tenants.ts'
-import { ClosedError, ConfigurationError } from './errors.ts'
+import { BreakGlassRefusedError, ClosedError, ConfigurationError } from './errors.ts'
 import { PostgresApiKeys } from './postgres/api-keys.ts'
 import { PostgresAuditTrail } from './postgres/audit-trail.ts'
 import { assertSafe, type ProtectedTable, protectedTables } from './postgres/boot-gate.ts'
+import { PostgresBreakGlassStore } from './postgres/break-glass-store.ts'
 import { assertWallStands } from './postgres/canaries.ts'
 import { assertSealed } from './postgres/canary.ts'
 import { Capabilities, type Capability } from './postgres/capabilities.ts'
@@ -56,6 +62,7 @@ interface Parts {
   readonly replicaLeases: Leases
   readonly caches: TenantCaches
   readonly protectedNames: ProtectedTables
+  readonly witnesses: OpeningWitnesses & { readonly store: BreakGlassStore }
 }
 
 /** Tenants, their context, and the doors to their data. Made by {@link createTenancy}. */
@@ -205,7 +212,10 @@ export class Tenancy {
 
   /** The cache of the tenant in context. There is no unscoped one. */
   cache(): TenantCache {
-    return this.#parts.caches.for(this.current())
+    const context = this.current()
+    if (context.grant !== undefined)
+      throw new BreakGlassRefusedError('A grant opens the tenant’s tables, where each look is recorded, and no cache.')
+    return this.#parts.caches.for(context)
   }
 
   /**
@@ -217,6 +227,7 @@ export class Tenancy {
     tenant: TenantRef,
     options: { readonly ttlMs?: number | undefined; readonly reason: string; readonly actor?: Actor | undefined },
   ): Promise<Capability> {
+    if (this.tryCurrent()?.grant !== undefined) throw new BreakGlassRefusedError('A grant issues no capability that outlives it.')
     const tenantFound = await this.tenants.get(tenant)
     const { id } = tenantFound
     await this.auditTrail.record({
@@ -228,6 +239,47 @@ export class Tenancy {
       reason: options.reason,
     })
     return await this.#parts.leases.issueCapability(tenantFound, options.ttlMs ?? 60_000)
+  }
+
+  /**
+   * Break-glass: runs `fn` for the tenant of a grant, as the member of the staff who asked for it. Whatever `fn` does through this
+   * tenancy's doors is for reading alone unless the grant says more, is recorded before it is sent, and ends with the grant. Needs
+   * `secrets`, where the public keys of staff are.
+   *
+   * @param grantId of a grant that somebody else has approved: `partywall break-glass list`.
+   * @param options `key`: the private key of who asked for it, as PEM (PKCS #8).
+   * @example
+   * ```ts
+   * const { rows } = await tenancy.breakGlass(grantId, { key }, () => tenancy.query('select id, state from invoices'))
+   * ```
+   *
+   * @throws {GrantNotFoundError} {@link BreakGlassRefusedError} when it opens nothing: not approved by another, expired, revoked, edited.
+   */
+  async breakGlass<T>(
+    grantId: string,
+    options: { readonly key: string; readonly requestId?: string | undefined },
+    fn: (context: TenantContext) => T | Promise<T>,
+  ): Promise<T> {
+    const { requestId = crypto.randomUUID() } = options
+    const use = await openGrant(this.#parts.witnesses, grantId, parsePrivateKey(options.key), requestId)
+    try {
+      const tenant = await this.tenants.get(use.tenantId)
+      const context = createTenantContext({ tenant, actor: { kind: 'staff', id: use.staffId }, requestId, grant: use })
+      return await this.scope.run(context, async (inside) => await fn(inside))
+    } finally {
+      use.end()
+    }
+  }
+
+  /**
+   * Which grants there were for the tenant in context, the newest first, at most 100: for the tenant's own eyes. Those that nobody
+   * approved are among them.
+   *
+   * @throws {NoTenantError} outside every tenant.
+   */
+  async breakGlassGrants(): Promise<readonly Grant[]> {
+    const { tenant } = this.current()
+    return await this.#parts.witnesses.store.list({ tenantId: tenant.id })
   }
 
   /** The tables behind the wall, read anew. What `db()` knows of them is brought up to date. */
@@ -320,6 +372,9 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
   }
 }
 
+/** Of a process that was given none. */
+const noSecrets: SecretReader = { get: async () => undefined }
+
 interface Base {
   readonly clock: Clock
   readonly applicationName: string
@@ -360,7 +415,7 @@ async function joinAll(
     main: { name: mainPlacement.database, holds: 'pooled', pool, queue, capabilities },
     reader,
     urls: { app: options.database, gatekeeper: options.catalog },
-    secrets: options.secrets ?? { get: async () => undefined },
+    secrets: options.secrets ?? noSecrets,
     clock,
     locate: async ({ id }) => {
       const now = await catalog.find({ kind: 'id', id })
@@ -392,7 +447,7 @@ async function joinAll(
     ...options.replicas,
     ...{ primary: databases, reader, clock, directory, admission: options.admission },
     urls: { app: options.database, gatekeeper: options.catalog },
-    secrets: options.secrets ?? { get: async () => undefined },
+    secrets: options.secrets ?? noSecrets,
     pool: { ...poolOptions, applicationName },
     sharedConnectionsMax: connectionsMax,
     ownConnectionsMax,
@@ -417,6 +472,7 @@ async function joinAll(
     auditTrail,
     apiKeys,
     protectedNames: names,
+    witnesses: { store: new PostgresBreakGlassStore({ reader, writer }), secrets: options.secrets ?? noSecrets, auditTrail, clock },
   })
 }
 

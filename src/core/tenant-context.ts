@@ -3,10 +3,11 @@
 // argument there. There is `run` and nothing else: `enterWith` would leak to the caller, a setter would leak to everybody.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { InvalidInputError, NoTenantError, WrongTenantError } from '../errors.ts'
+import { BreakGlassRefusedError, InvalidInputError, NoTenantError, WrongTenantError } from '../errors.ts'
 import type { Actor } from './actor.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import { deepFreeze } from './deep-freeze.ts'
+import type { GrantUse } from './grant-use.ts'
 import type { Tenant } from './tenant.ts'
 
 /** W3C Trace Context, level 1: https://www.w3.org/TR/trace-context/ */
@@ -21,6 +22,8 @@ export interface TenantContext {
   readonly actor: Actor
   readonly requestId: string
   readonly trace: Trace | undefined
+  /** Of a member of the staff who is let in by a grant (break-glass): the grant, which every door honours. */
+  readonly grant?: GrantUse | undefined
 }
 
 /** Makes a context that nobody can change afterwards. */
@@ -29,6 +32,7 @@ export function createTenantContext(parts: {
   readonly actor?: Actor | undefined
   readonly requestId?: string | undefined
   readonly trace?: Trace | undefined
+  readonly grant?: GrantUse | undefined
 }): TenantContext {
   const { kind, id } = parts.actor ?? { kind: 'system', id: 'partywall' }
   return Object.freeze({
@@ -38,6 +42,7 @@ export function createTenantContext(parts: {
     actor: Object.freeze({ kind, id }),
     requestId: parts.requestId ?? crypto.randomUUID(),
     trace: parts.trace && Object.freeze({ ...parts.trace }),
+    ...(parts.grant !== undefined && { grant: parts.grant }),
   })
 }
 
@@ -81,6 +86,7 @@ export class TenantScope {
         `Tenant ${context.tenant.id} was entered inside the scope of tenant ${outer.context.tenant.id}. Leave the outer scope first, or use acrossTenants({ reason }, fn).`,
       )
     }
+    assertSameGrant(outer?.kind === 'tenant' ? outer.context : undefined, context)
     return this.#storage.run({ kind: 'tenant', context }, fn, context)
   }
 
@@ -115,6 +121,7 @@ export class TenantScope {
         `The explicit tenant is ${explicit.tenant.id}, but the ambient one is ${ambient.tenant.id}. Something kept a context that is not its own.`,
       )
     }
+    assertSameGrant(ambient, explicit)
     return explicit
   }
 
@@ -156,6 +163,7 @@ export class TenantScope {
       throw new InvalidInputError(`acrossTenants() needs a reason of at least ${reasonLengthMin} characters: it is read by auditors.`)
     }
     const outer = this.tryCurrent()
+    if (outer?.grant !== undefined) throw new BreakGlassRefusedError('A grant is for one tenant: nobody leaves it for others.')
     await this.#auditTrail.record({
       action: 'tenancy.across_tenants',
       outcome: 'allowed',
@@ -180,6 +188,12 @@ export class TenantScope {
     })
     return pinned
   }
+}
+
+/** Who is let in by a grant stays within it: the tenant's own context has more. */
+function assertSameGrant(outer: TenantContext | undefined, inner: TenantContext): void {
+  if (outer?.grant === undefined || outer.grant === inner.grant) return
+  throw new BreakGlassRefusedError(`Inside grant ${outer.grant.grantId} the tenant is entered by that grant alone.`)
 }
 
 type AnyGenerator = Generator<unknown, unknown, unknown> | AsyncGenerator<unknown, unknown, unknown>

@@ -27,15 +27,29 @@ const bindOwn = `select set_config('partywall.capability', $1, false)`
 const previousAndBindWithTimeout = `${previousAndBind}, set_config('statement_timeout', $2, true)`
 /** After this statement has taken its snapshot, PostgreSQL lets nobody make the transaction writable again. */
 const readOnly = `set_config('transaction_read_only', 'on', true)`
+/** Says to partywall.is_break_glass() that it is one, until the end of the transaction: no statement gives such a lock back. */
+const byGrant = 'pg_advisory_xact_lock_shared(1885434484, 2037866860)'
+
+/** What a binding says besides for whom. */
+export interface BindingOptions {
+  /** With the binding nothing can be written from there to the end of the transaction. */
+  readonly isReadOnly: boolean
+  /** It is for a member of the staff who is let in by a grant: no other capability is issued in that transaction. Default false. */
+  readonly isByGrant?: boolean | undefined
+  readonly statementTimeoutMs: number
+}
 
 /** Writes what binds. */
 export class Binding {
-  readonly #isReadOnly: boolean
+  /** What stands behind the binding, as SQL, and what its statements are called for it; undefined for the usual one. */
+  readonly #guard: { readonly sql: string; readonly suffix: string } | undefined
   readonly #statementTimeoutMs: number
 
-  /** @param options `isReadOnly`: with the binding nothing can be written from there to the end of the transaction. */
-  constructor(options: { readonly isReadOnly: boolean; readonly statementTimeoutMs: number }) {
-    this.#isReadOnly = options.isReadOnly
+  constructor(options: BindingOptions) {
+    const { isReadOnly, isByGrant = false } = options
+    if (isReadOnly && isByGrant) this.#guard = { sql: `${readOnly}, ${byGrant}`, suffix: 'read_only_grant' }
+    else if (isReadOnly) this.#guard = { sql: readOnly, suffix: 'read_only' }
+    else if (isByGrant) this.#guard = { sql: byGrant, suffix: 'grant' }
     this.#statementTimeoutMs = options.statementTimeoutMs
   }
 
@@ -68,7 +82,8 @@ export class Binding {
     capability: Capability,
     timeoutMs: number | undefined,
   ): FlushStep | undefined {
-    if (this.#isReadOnly) return this.#writeReadOnlyBind(writer, connection, { database, schema }, capability, timeoutMs)
+    if (this.#guard !== undefined)
+      return this.#writeGuardedBind(writer, connection, { database, schema }, capability, this.#guard, timeoutMs)
     if (isBoundForSession(database, connection)) {
       return timeoutMs === undefined ? undefined : this.writeTimeout(writer, connection, timeoutMs)
     }
@@ -93,27 +108,28 @@ export class Binding {
     return connection.emptySessionStep
   }
 
-  /** As writeBind, and nothing can be written from here to the end of the transaction: not even where a primary stands in. */
-  #writeReadOnlyBind(
+  /** As writeBind, and from here to the end of the transaction what the guard says: not even where a primary stands in is anything written. */
+  #writeGuardedBind(
     writer: FlushWriter,
     connection: Connection,
     { database, schema }: Place,
     { handle }: Capability,
+    guard: { readonly sql: string; readonly suffix: string },
     timeoutMs = this.#statementTimeoutMs,
   ): FlushStep {
     const limit = this.#limit(timeoutMs)
     if (isBoundForSession(database, connection)) {
-      const name = connection.prepareFixed(writer, 'pw_read_only', `select ${readOnly}, set_config('statement_timeout', $1, true)`)
+      const name = connection.prepareFixed(writer, `pw_${guard.suffix}`, `select ${guard.sql}, set_config('statement_timeout', $1, true)`)
       writer.raw(bindAndExecute(name, [limit]))
       return ownStep
     }
     if (database.holds === 'schema') {
       const path = searchPathOf(schema)
       connection.expectSearchPath(path)
-      const name = connection.prepareFixed(writer, 'pw_bind_schema_read_only', `${previousAndBindSchemaWithTimeout}, ${readOnly}`)
+      const name = connection.prepareFixed(writer, `pw_bind_schema_${guard.suffix}`, `${previousAndBindSchemaWithTimeout}, ${guard.sql}`)
       writer.raw(bindAndExecute(name, [handle, path, limit]))
     } else {
-      const name = connection.prepareFixed(writer, 'pw_bind_read_only', `${previousAndBindWithTimeout}, ${readOnly}`)
+      const name = connection.prepareFixed(writer, `pw_bind_${guard.suffix}`, `${previousAndBindWithTimeout}, ${guard.sql}`)
       writer.raw(bindAndExecute(name, [handle, limit]))
     }
     return connection.emptySessionStep

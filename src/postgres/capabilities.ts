@@ -7,6 +7,7 @@ import type { GateState } from '../core/placement-adapter.ts'
 import type { TenantId } from '../core/tenant.ts'
 import { runOutside } from '../core/tenant-context.ts'
 import {
+  BreakGlassRefusedError,
   CapabilityLimitError,
   ClosedError,
   ConfigurationError,
@@ -44,6 +45,14 @@ export interface Capability {
   bindPath: string | undefined
 }
 
+/** For what grant a capability is issued. */
+export interface CapabilityGrant {
+  readonly grantId: string
+  readonly tenantId: TenantId
+  readonly isReadOnly: boolean
+  readonly endsAt: Date
+}
+
 /** How a tenant's gate stands. */
 export interface Gate {
   readonly state: GateState
@@ -57,7 +66,7 @@ interface IssuedRow {
   readonly tenant_id: TenantId
   readonly capability: string | null
   readonly state: string | null
-  readonly reason: 'unknown' | 'closed' | 'limit' | null
+  readonly reason: 'unknown' | 'closed' | 'limit' | 'ended' | null
   /** How much of its life is left, when it is not new. */
   readonly ttl_ms?: string | undefined
 }
@@ -73,6 +82,10 @@ const batchMax = 1_000
 const renewAfter = 0.5
 /** Part of a life that is kept for statements under way. */
 const keepBack = 0.2
+/** Life of one that the statements of a grant share: so long it is good where nobody can be told that the grant was revoked. */
+const grantTtlMs = 60_000
+/** Grants whose capability is kept. */
+const grantsMax = 100
 const reapEveryMs = 60_000
 const reapMax = 5_000
 
@@ -84,6 +97,7 @@ export class Capabilities {
   readonly #issuedTo: string
   readonly #held: LRUCache<TenantId, Capability>
   readonly #pending = new Map<TenantId, Waiter>()
+  readonly #granted = new LRUCache<string, Capability>({ max: grantsMax })
   readonly #dropped: string[] = []
   #inFlight = new Map<TenantId, Promise<Capability>>()
   #isScheduled = false
@@ -148,6 +162,35 @@ export class Capabilities {
     return this.#accept(tenantId, row, this.#clock.monotonic(), ttlMs)
   }
 
+  /**
+   * One for a grant alone, which ends with it at the latest. Who asks has just seen that the grant may be used.
+   *
+   * @param ttlMs for a transaction that must outlive the shared one; without it, the one that the grant's statements share.
+   * @throws {BreakGlassRefusedError} when the grant is over, by the clock of the tenant's own database.
+   */
+  async forGrant(grant: CapabilityGrant, ttlMs?: number): Promise<Capability> {
+    this.#assertOpen()
+    const held = ttlMs === undefined ? this.#granted.get(grant.grantId) : undefined
+    const asked = this.#clock.monotonic()
+    if (held !== undefined && asked < held.usableUntil) return held
+    const life = Math.max(1_000, ttlMs ?? grantTtlMs)
+    const [row] = await this.#control.query<IssuedRow & { readonly ttl_ms: string | undefined }>(
+      `select tenant_id, capability, state, reason, extract(epoch from expires_in) * 1000 as ttl_ms
+         from partywall.issue_for_grant($1, $2, $3 * interval '1 millisecond', $4, $5, $6)`,
+      [grant.tenantId, grant.grantId, life, grant.endsAt, grant.isReadOnly, `grant ${grant.grantId}`],
+    )
+    if (row?.reason === 'ended') throw new BreakGlassRefusedError(`Grant ${grant.grantId} has expired.`)
+    const capability = this.#accept(grant.tenantId, row, asked, Math.min(life, Number(row?.ttl_ms ?? life)))
+    if (ttlMs === undefined) this.#granted.set(grant.grantId, capability)
+    return capability
+  }
+
+  /** Takes back whatever the grant has here, in this process and in every other: from its next statement on it finds nothing. */
+  async revokeGrant(grantId: string): Promise<void> {
+    this.#granted.delete(grantId)
+    await this.#control.query('select partywall.revoke_grant($1)', [grantId])
+  }
+
   /** Takes one back before its time. */
   async revoke(capability: Capability): Promise<void> {
     if (this.#isOwn) return
@@ -170,6 +213,7 @@ export class Capabilities {
   /** Forgets one that the database refused, unless a newer one has taken its place. */
   forget(capability: Capability): void {
     if (this.#held.peek(capability.tenantId) === capability) this.#held.delete(capability.tenantId)
+    for (const [grantId, granted] of this.#granted.entries()) if (granted === capability) this.#granted.delete(grantId)
   }
 
   /** Revokes everything held. */
@@ -178,8 +222,10 @@ export class Capabilities {
     this.#isClosed = true
     clearInterval(this.#reaper)
     this.#reaper = undefined
-    const handles = [...this.#held.values()].map((capability) => capability.handle).concat(this.#dropped.splice(0))
+    const all = [...this.#held.values(), ...this.#granted.values()]
+    const handles = all.map((capability) => capability.handle).concat(this.#dropped.splice(0))
     this.#held.clear()
+    this.#granted.clear()
     if (this.#isOwn) return
     for (let i = 0; i < handles.length; i += batchMax) {
       await this.#control.query('select partywall.revoke($1::uuid[])', [handles.slice(i, i + batchMax)])

@@ -8,9 +8,9 @@ import type { ControlConnection } from './control-pool.ts'
 
 /**
  * Tables that stay, each for its reason: the trail is append-only and has ids alone; tombstones are what is to remain; the journal is
- * redacted when the tenant is forgotten; gates and databases go with the placement or the tenant's row.
+ * redacted when the tenant is forgotten; grants are the record of what staff did; gates and databases go with the placement or the tenant's row.
  */
-const kept: readonly string[] = ['audit_trail', 'tombstones', 'operations', 'gates', 'databases']
+const kept: readonly string[] = ['audit_trail', 'tombstones', 'operations', 'break_glass_grants', 'gates', 'databases']
 
 const batchRowsDefault = 5_000
 

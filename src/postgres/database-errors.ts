@@ -4,6 +4,7 @@
 import pg from 'pg'
 import { missingKey } from '../core/tenant-key.ts'
 import {
+  BreakGlassRefusedError,
   CapabilityRefusedError,
   ConnectionLostError,
   DatabaseFullError,
@@ -65,6 +66,8 @@ function translateDatabaseError(error: pg.DatabaseError, situation: FailureSitua
       )
     case 'PW006':
       return new TenantReadOnlyError('The tenant is read-only at present.', options)
+    case 'PW016':
+      return new BreakGlassRefusedError('The grant is for reading alone: the database refuses to write by it.', options)
     case 'PW007':
       return new WrongTenantError('Another tenant is bound to this transaction already.', options)
     case 'PW008':

@@ -8,6 +8,7 @@
 
 import pg from 'pg'
 import type { Clock } from '../core/clock.ts'
+import type { GrantUse } from '../core/grant-use.ts'
 import type { Slot } from '../core/slot.ts'
 import type { Tenant, TenantId } from '../core/tenant.ts'
 import type { TenantContext } from '../core/tenant-context.ts'
@@ -77,7 +78,8 @@ export class Leases {
   readonly #admissionDeadlineMs: number | undefined
   readonly moveWait: MoveWait
   readonly #onRefused: (tenantId: TenantId) => void
-  readonly binding: Binding
+  readonly #binding: Binding
+  readonly #grantBindings: { readonly read_only: Binding; readonly read_write: Binding }
   readonly watchdog: Watchdog
 
   constructor(options: LeasesOptions) {
@@ -88,7 +90,13 @@ export class Leases {
     this.moveWait = options.moveWait
     this.#admissionDeadlineMs = options.admissionDeadlineMs
     this.#onRefused = options.onRefused ?? (() => {})
-    this.binding = new Binding({ isReadOnly: options.isReadOnly ?? false, statementTimeoutMs: this.statementTimeoutMs })
+    const { isReadOnly = false } = options
+    const { statementTimeoutMs } = this
+    this.#binding = new Binding({ isReadOnly, statementTimeoutMs })
+    this.#grantBindings = {
+      read_only: new Binding({ isReadOnly: true, isByGrant: true, statementTimeoutMs }),
+      read_write: new Binding({ isReadOnly, isByGrant: true, statementTimeoutMs }),
+    }
     this.watchdog = new Watchdog(options.clock)
   }
 
@@ -107,6 +115,8 @@ export class Leases {
       )
     }
     const values = toWireValues(statement.values ?? [])
+    // The record is there before anything of the tenant's is.
+    await context.grant?.record(statement.text)
     let tenant = this.moveWait.newest(context.tenant)
     let tries: Tries | undefined
     for (;;) {
@@ -181,8 +191,24 @@ export class Leases {
     values: WireValues,
   ): Promise<QueryResult<Row>> {
     const { capabilities } = database
-    const capability = capabilities.tryGet(tenant.id) ?? (await capabilities.get(tenant.id))
-    return await this.#send<Row>(await this.hold(database, context, statement.signal), tenant, capability, statement, values)
+    const capability =
+      context.grant === undefined
+        ? (capabilities.tryGet(tenant.id) ?? (await capabilities.get(tenant.id)))
+        : await this.grantedCapability(database, context.grant)
+    const held = await this.hold(database, context, statement.signal)
+    return await this.#send<Row>(held, this.bindingOf(context), tenant, capability, statement, values)
+  }
+
+  /** What binds for this context: whoever is let in by a grant is bound so that the grant is all they have. */
+  bindingOf({ grant }: TenantContext): Binding {
+    if (grant === undefined) return this.#binding
+    return grant.isReadOnly ? this.#grantBindings.read_only : this.#grantBindings.read_write
+  }
+
+  /** A capability of the grant, looked at again: one that was revoked a moment ago gets none. */
+  async grantedCapability({ capabilities }: TenantDatabase, grant: GrantUse, ttlMs?: number): Promise<Capability> {
+    await grant.assertUsable()
+    return await capabilities.forGrant(grant, ttlMs)
   }
 
   #wait(database: TenantDatabase, context: TenantContext, signal: AbortSignal | undefined): Promise<Slot> {
@@ -196,6 +222,7 @@ export class Leases {
   /** Bind and statement in one flush; the connection goes back before the caller is told. */
   #send<Row>(
     held: HeldConnection,
+    binding: Binding,
     tenant: Tenant,
     capability: Capability,
     statement: Statement,
@@ -217,9 +244,9 @@ export class Leases {
         reject(aborted(statement.signal))
         return
       }
-      this.binding.enter(place, connection, capability)
+      binding.enter(place, connection, capability)
       connection.send((writer) => {
-        const bind = this.binding.writeBind(writer, connection, place, capability, statement.timeoutMs)
+        const bind = binding.writeBind(writer, connection, place, capability, statement.timeoutMs)
         const run = writeStatement(writer, connection, place, statement, values)
         return bind === undefined ? [run] : [bind, run]
       }, finish)

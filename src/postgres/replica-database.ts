@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import type { FairQueue } from '../core/fair-queue.ts'
 import type { TenantId } from '../core/tenant.ts'
 import { runOutside } from '../core/tenant-context.ts'
+import { BreakGlassRefusedError } from '../errors.ts'
 import type { Capability, Gate } from './capabilities.ts'
 import { ownControl } from './own-control.ts'
 import type { ConnectionPool } from './pool.ts'
@@ -93,6 +94,15 @@ class ReplicaCapabilities implements CapabilitySource {
 
   async issue(tenantId: TenantId, ttlMs: number): Promise<Capability> {
     return await this.#primary().issue(tenantId, ttlMs)
+  }
+
+  /** Staff look where the truth is, and where a revoked grant is known at once. */
+  async forGrant(): Promise<never> {
+    throw new BreakGlassRefusedError('A grant opens the tenant’s own server, and no replica of it.')
+  }
+
+  async revokeGrant(grantId: string): Promise<void> {
+    await this.#primary().revokeGrant(grantId)
   }
 
   async revoke(capability: Capability): Promise<void> {

@@ -100,8 +100,11 @@ export class TransactionLease {
   }
 
   /** One that outlives the transaction: the shared one if it does, or one issued for it alone. */
-  async #takeCapability({ capabilities }: TenantDatabase): Promise<Capability> {
+  async #takeCapability(database: TenantDatabase): Promise<Capability> {
+    const { capabilities } = database
     const { id } = this.#tenant
+    const { grant } = this.#context
+    if (grant !== undefined) return await this.#leases.grantedCapability(database, grant, Math.max(1_000, this.#timeoutMs + 10_000))
     const shared = await capabilities.get(id)
     if (shared.expiresAt - this.#leases.clock.monotonic() > this.#timeoutMs) return shared
     this.#isCapabilityOwn = true

@@ -9,7 +9,7 @@ import {
   TransactionAbortedError,
   TransactionClosedError,
 } from '../errors.ts'
-import type { Place } from './binding.ts'
+import type { Binding, Place } from './binding.ts'
 import type { Capability } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import { type Flush, type FlushStep, ownStep } from './flush.ts'
@@ -48,6 +48,7 @@ export class TenantTransaction {
   readonly #options: TransactionOptions
   readonly #timeoutMs: number
   readonly #lease: TransactionLease
+  readonly #binding: Binding
   readonly #pending = new Set<Promise<unknown>>()
   #modes: string
   #isBegun = false
@@ -69,6 +70,7 @@ export class TenantTransaction {
     this.#options = options
     this.#timeoutMs = timeoutOf(options)
     this.#lease = new TransactionLease({ leases, context, timeoutMs: this.#timeoutMs, signal: options.signal })
+    this.#binding = leases.bindingOf(context)
     this.#modes = beginModes(options)
   }
 
@@ -99,7 +101,13 @@ export class TenantTransaction {
         `${kind.toUpperCase()} is refused inside a transaction: it begins and ends with its callback. Use tx.savepoint(fn) to nest.`,
       )
     }
-    const result = await this.#track(this.#execute<Row>(statement))
+    const { grant } = this.context
+    // Recorded before anything of the tenant's is there; and part of what the end waits for.
+    const result = await this.#track<QueryResult<Row>>(
+      grant === undefined
+        ? this.#execute<Row>(statement)
+        : grant.record(statement.text).then(async () => await this.#execute<Row>(statement)),
+    )
     // What was set since the savepoint is undone with it, the timeout too: no number is equal to this one, so it is sent anew.
     if (kind === 'rollback_to') this.#timeoutInForce = Number.NaN
     return result
@@ -151,6 +159,7 @@ export class TenantTransaction {
   ): AsyncGenerator<Row, void, void> {
     const portal = new Portal(`pw_p${++this.#portals}`, text, values, options)
     const next = (writer: FlushWriter): FlushStep => portal.writeNext(writer)
+    await this.context.grant?.record(text)
     let batch = await this.#track(this.#run<Row>((...flush) => portal.writeFirst(...flush), { ...options, text }))
     try {
       for (;;) {
@@ -240,7 +249,7 @@ export class TenantTransaction {
         reject(aborted(options.signal))
         return
       }
-      if (!this.#isBegun) this.#leases.binding.enter(place, connection, capability)
+      if (!this.#isBegun) this.#binding.enter(place, connection, capability)
       connection.send((writer) => {
         const steps: FlushStep[] = []
         if (!this.#isBegun) {
@@ -248,11 +257,11 @@ export class TenantTransaction {
           sent.hasBegun = true
           writeControl(writer, connection, `begin ${this.#modes}`.trim())
           steps.push(ownStep)
-          const bind = this.#leases.binding.writeBind(writer, connection, place, capability, options.timeoutMs)
+          const bind = this.#binding.writeBind(writer, connection, place, capability, options.timeoutMs)
           if (bind !== undefined) steps.push(bind)
           this.#timeoutInForce = options.timeoutMs
         } else if (kind === 'query' && options.timeoutMs !== this.#timeoutInForce) {
-          steps.push(this.#leases.binding.writeTimeout(writer, connection, options.timeoutMs))
+          steps.push(this.#binding.writeTimeout(writer, connection, options.timeoutMs))
           this.#timeoutInForce = options.timeoutMs
         }
         // It undoes what was set since the savepoint: which timeout is in force is not known any more, and is set again.

@@ -57,7 +57,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a closed gate lets writes through',
-    edits: [{ file: wall, from: "              and c.state = 'open'\n", to: '' }],
+    edits: [{ file: wall, from: '              and c.is_writable\n', to: '' }],
     red: [isolation('gates')],
   },
   {

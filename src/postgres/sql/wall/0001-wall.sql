@@ -37,7 +37,10 @@ create table partywall.capabilities (
   capability uuid not null,
   tenant_id uuid not null,
   state text collate "C" not null,
+  is_read_only boolean not null default false,
   is_readable boolean not null generated always as (state in ('open', 'read_only', 'moving', 'fenced')) stored,
+  is_writable boolean not null generated always as (state = 'open' and not is_read_only) stored,
+  grant_id uuid,
   expires_at timestamptz not null,
   issued_to text not null default '',
   key_bigint bigint,
@@ -47,6 +50,11 @@ create table partywall.capabilities (
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 200);
 create index capabilities_tenant_id_idx on partywall.capabilities (tenant_id, expires_at);
 create index capabilities_expires_at_idx on partywall.capabilities (expires_at);
+create index capabilities_grant_id_idx on partywall.capabilities (grant_id) where grant_id is not null;
+comment on column partywall.capabilities.is_read_only is
+  'It was issued for reading alone. Said once, when it is issued: whatever becomes of the gate, nothing lifts it.';
+comment on column partywall.capabilities.grant_id is
+  'Of a capability that a member of the staff has by a grant (break-glass): which. It is nobody else''s, and goes with the grant.';
 comment on table partywall.capabilities is
   'Unguessable, short-lived handles to gates. The state and the keys are copies of the gate''s, so that seal, fence, suspension and expiry are one index probe. Nobody but partywall_owner may read it.';
 
@@ -185,10 +193,15 @@ as $fn$
 declare
   tenant uuid := partywall.tenant_id();
   gate text;
+  is_read_only boolean;
 begin
-  select c.state into gate
+  select c.state, c.is_read_only into gate, is_read_only
     from partywall.capabilities as c
    where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid;
+  -- Before the gate is asked, and without a way around it: this one may never write, wherever the tenant is.
+  if is_read_only then
+    raise exception using errcode = 'PW016', message = 'this access is for reading alone';
+  end if;
   if gate = 'moving'
     or (gate = 'fenced' and current_setting('partywall.writes_in', true) = pg_current_xact_id_if_assigned()::text) then
     select g.state into gate from partywall.gates as g where g.tenant_id = tenant for share;
@@ -213,7 +226,7 @@ select coalesce(
              from partywall.capabilities as c
             where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
               and c.expires_at > statement_timestamp()
-              and c.state = 'open'
+              and c.is_writable
          ),
          partywall.refuse_write()
        ) as tenant_id;
@@ -390,6 +403,23 @@ begin
 end
 $fn$;
 
+-- Is this transaction one that a member of the staff has by a grant? The lock is taken by the step that binds it, and PostgreSQL has no
+-- statement that gives a transaction's advisory lock back before its end: what is said so cannot be unsaid, as a setting could.
+-- The numbers are the two halves of `partywal`.
+create function partywall.is_break_glass() returns boolean
+language sql stable security definer
+begin atomic
+  select exists (
+    select from pg_locks as l
+     where l.pid = pg_backend_pid()
+       and l.locktype = 'advisory'
+       and l.classid = 1885434484
+       and l.objid = 2037866860
+       and l.objsubid = 2
+       and l.mode = 'ShareLock'
+  );
+end;
+
 -- For a login that is one tenant's own: a capability of that tenant and no other. A live one is shared by all who ask, so that a
 -- process which comes and goes leaves few behind. The gate is asked as for every other capability.
 create function partywall.issue_own(ttl interval, issued_to text)
@@ -403,6 +433,11 @@ declare
   gate text;
   issued record;
 begin
+  -- Who reads by a grant does so in a transaction that nothing can make writable again, and has its own capability: it must not get
+  -- the tenant's, which would outlive the grant.
+  if current_setting('transaction_read_only')::boolean or partywall.is_break_glass() then
+    raise exception using errcode = '25006', message = 'no capability is issued in a read-only transaction, or to who is let in by a grant';
+  end if;
   select l.tenant_id into own from partywall.logins as l where l.login = session_user;
   if own is null then
     raise exception using errcode = '42501', message = 'this login is no tenant''s own';
@@ -413,6 +448,7 @@ begin
       select own, c.capability, gate, null::text, c.expires_at - clock_timestamp()
         from partywall.capabilities as c
        where c.tenant_id = own
+         and c.grant_id is null
          and c.expires_at between clock_timestamp() + ttl * 0.6 and clock_timestamp() + ttl
        order by c.expires_at desc
        limit 1;
@@ -424,6 +460,62 @@ begin
   return query select own, issued.capability, issued.state, issued.reason, ttl;
 end
 $fn$;
+
+-- A capability for one grant of one tenant: it ends with the grant at the latest, by this server's clock, is never shared, and writes
+-- nothing if it is for reading. To the gatekeeper for any tenant; to a tenant's own login for its own, of which it may have more anyway.
+create function partywall.issue_for_grant(
+  for_tenant uuid, for_grant uuid, ttl interval, ends_at timestamptz, is_read_only boolean, issued_to text
+)
+returns table (tenant_id uuid, capability uuid, state text, reason text, expires_in interval)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $fn$
+#variable_conflict use_column
+declare
+  issued record;
+  left_over interval := issue_for_grant.ends_at - clock_timestamp();
+begin
+  if issue_for_grant.for_tenant is null or issue_for_grant.for_grant is null or issue_for_grant.is_read_only is null or left_over is null then
+    raise exception using errcode = '22004', message = 'a grant has a tenant, an id, a scope and an end';
+  end if;
+  if not pg_has_role(session_user, 'partywall_gatekeeper', 'member')
+    and not exists (select from partywall.logins as l where l.login = session_user and l.tenant_id = issue_for_grant.for_tenant) then
+    raise exception using errcode = '42501', message = 'this login is not the tenant''s own';
+  end if;
+  if current_setting('transaction_read_only')::boolean or partywall.is_break_glass() then
+    raise exception using errcode = '25006', message = 'no capability is issued in a read-only transaction, or to who is let in by a grant';
+  end if;
+  if left_over < interval '1 second' then
+    return query select issue_for_grant.for_tenant, null::uuid, null::text, 'ended'::text, null::interval;
+    return;
+  end if;
+  if left_over > interval '4 hours' then
+    raise exception using errcode = '22023', message = 'a grant lasts four hours at most';
+  end if;
+  select i.capability, i.state, i.reason into issued
+    from partywall.issue(array[issue_for_grant.for_tenant], least(issue_for_grant.ttl, left_over), issue_for_grant.issued_to) as i;
+  return query
+    update partywall.capabilities as c
+       set grant_id = issue_for_grant.for_grant,
+           is_read_only = issue_for_grant.is_read_only,
+           expires_at = least(c.expires_at, issue_for_grant.ends_at)
+     where c.capability = issued.capability
+    returning c.tenant_id, c.capability, c.state, null::text, c.expires_at - clock_timestamp();
+  if not found then
+    return query select issue_for_grant.for_tenant, null::uuid, issued.state, issued.reason, null::interval;
+  end if;
+end
+$fn$;
+
+-- Takes back whatever a grant has: from the next statement on it finds nothing.
+create function partywall.revoke_grant(grant_id uuid) returns bigint
+language sql volatile security definer
+begin atomic
+  with gone as (
+    delete from partywall.capabilities as c where c.grant_id = revoke_grant.grant_id returning 1
+  )
+  select count(*) from gone;
+end;
 
 create function partywall.revoke(capabilities uuid[]) returns bigint
 language sql volatile security definer
@@ -476,6 +568,9 @@ grant execute on function
   partywall.tenant_id(), partywall.refuse(), partywall.refuse_write(), partywall.bind(text), partywall.bind_capability(text), partywall.uuidv7()
   to partywall_app, partywall_tenants;
 grant execute on function partywall.issue_own(interval, text) to partywall_tenants;
+grant execute on function
+  partywall.issue_for_grant(uuid, uuid, interval, timestamptz, boolean, text), partywall.revoke_grant(uuid)
+  to partywall_gatekeeper, partywall_tenants;
 grant execute on function
   partywall.issue(uuid[], interval, text), partywall.revoke(uuid[]), partywall.revoke_tenant(uuid), partywall.reap(integer), partywall.issue_expired()
   to partywall_gatekeeper;

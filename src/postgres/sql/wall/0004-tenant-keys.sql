@@ -74,7 +74,7 @@ select coalesce(
              from partywall.capabilities as c
             where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
               and c.expires_at > statement_timestamp()
-              and c.state = 'open'
+              and c.is_writable
          ),
          partywall.refuse_write_key('bigint')::bigint
        ) as tenant_id;
@@ -87,7 +87,7 @@ select coalesce(
              from partywall.capabilities as c
             where c.capability = nullif(current_setting('partywall.capability', true), '')::uuid
               and c.expires_at > statement_timestamp()
-              and c.state = 'open'
+              and c.is_writable
          ),
          partywall.refuse_write_key('text')
        ) collate "C" as tenant_id;

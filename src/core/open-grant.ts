@@ -1,0 +1,68 @@
+// How a grant is opened: by who asked for it, who proves with the private key to be that person.
+
+import type { KeyObject } from 'node:crypto'
+import { BreakGlassRefusedError } from '../errors.ts'
+import { parseGrantId } from './break-glass.ts'
+import { openingText, signText } from './break-glass-documents.ts'
+import type { BreakGlassStore } from './break-glass-store.ts'
+import { findUsable, type GrantWitnesses, OpenGrantUse, pinnedStaff } from './grant-use.ts'
+import { publicTextOf } from './staff.ts'
+
+/** What an opening needs. */
+export interface OpeningWitnesses extends GrantWitnesses {
+  readonly store: Pick<BreakGlassStore, 'find' | 'findStaff' | 'advance'>
+}
+
+/**
+ * Opens the grant, or uses one again that is open: recorded, with the signature of who does, before it resolves.
+ *
+ * @param key the private key of who asked for the grant.
+ * @throws {GrantNotFoundError} {@link BreakGlassRefusedError} {@link InvalidInputError}
+ */
+export async function openGrant(witnesses: OpeningWitnesses, id: string, key: KeyObject, requestId: string): Promise<OpenGrantUse> {
+  const { store, clock, auditTrail } = witnesses
+  const grantId = parseGrantId(id)
+  try {
+    const { grant, endsAt } = await findUsable(witnesses, grantId)
+    const { member } = await pinnedStaff(witnesses, grant.requestedBy)
+    if (member === undefined || publicTextOf(key) !== member.publicKey) {
+      throw new BreakGlassRefusedError(`Grant ${grantId} is ${grant.requestedBy}'s: it is opened with that person's key alone.`)
+    }
+    const use = new OpenGrantUse(grant, endsAt, witnesses, requestId)
+    const at = new Date(clock.now())
+    const signature = signText(key, openingText({ grantId, by: grant.requestedBy, at }))
+    await use.note('break_glass.open', { scope: grant.scope, approvedBy: grant.decidedBy ?? '', at: at.toISOString(), signature })
+    if (grant.state === 'approved') await store.advance(grantId, 'open', grant.requestedBy)
+    await use.assertUsable()
+    return use
+  } catch (error) {
+    const grant = error instanceof BreakGlassRefusedError ? await store.find(grantId) : undefined
+    if (grant !== undefined) {
+      await auditTrail.record({
+        action: 'break_glass.open',
+        outcome: 'refused',
+        actor: undefined,
+        tenantId: grant.tenantId,
+        requestId,
+        reason: (error as Error).message,
+        details: { grant: grantId, state: grant.state },
+      })
+      if (await store.advance(grantId, 'expired', 'partywall')) await noteExpired(witnesses, grantId)
+    }
+    throw error
+  }
+}
+
+/** Keeps that a grant was found to be over. */
+export async function noteExpired({ store, auditTrail }: Pick<GrantWitnesses, 'store' | 'auditTrail'>, id: string): Promise<void> {
+  const grant = await store.find(id)
+  await auditTrail.record({
+    action: 'break_glass.expire',
+    outcome: 'allowed',
+    actor: { kind: 'system', id: 'partywall' },
+    tenantId: grant?.tenantId,
+    requestId: undefined,
+    reason: grant?.reason,
+    details: { grant: id, until: grant?.expiresAt?.toISOString() ?? '' },
+  })
+}
