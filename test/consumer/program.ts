@@ -27,7 +27,7 @@ if (
   typeof jwt !== 'function' ||
   secret !== 'x' ||
   memoryStore().kind !== 'memory' ||
-  blindSpots.length === 0
+  blindSpots.length === 0 ||
   own.rows[0]?.tenant !== alice.id ||
   attackList().length < 500
 )
