@@ -10,16 +10,14 @@ import type { DoctorEvent } from './core/doctor-event.ts'
 import type { DoctorFinding } from './core/doctor-finding.ts'
 import type { CustomMasks } from './core/mask.ts'
 import { mainPlacement, sharedSchema } from './core/placement.ts'
-import type { PlacedTenant, PurgeCount } from './core/placement-adapter.ts'
 import { PlannedCatalog } from './core/planned-catalog.ts'
 import { type Plan, Plans } from './core/plans.ts'
-import type { DedicatedServers, Provisioner, ServerRequest } from './core/provisioner.ts'
+import type { Provisioner } from './core/provisioner.ts'
 import type { SecretStore } from './core/secret-store.ts'
-import type { TenantId } from './core/tenant.ts'
 import { CapacityError, ConfigurationError, TenantNotFoundError } from './errors.ts'
 import type { Evidence } from './evidence/evidence.ts'
 import { fleetEvidence } from './fleet-evidence.ts'
-import { issueApiKey } from './identity/api-key.ts'
+import { adminKeys, reapedTexts, requestFor, serverPurgeStore } from './fleet-stores.ts'
 import { BreakGlass } from './operations/break-glass.ts'
 import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
 import { type KeepOptions, keep } from './operations/keeper.ts'
@@ -29,7 +27,7 @@ import { Operations } from './operations/operations.ts'
 import type { PurgeStore } from './operations/purge-store.ts'
 import { secretPurgeStore } from './operations/secret-purge-store.ts'
 import { Staff } from './operations/staff.ts'
-import type { AdminKeys, Seed, TenantHooks } from './operations/tenant-life.ts'
+import type { Seed, TenantHooks } from './operations/tenant-life.ts'
 import { partywallVersion } from './partywall-version.ts'
 import { PostgresApiKeys } from './postgres/api-keys.ts'
 import { PostgresAuditTrail } from './postgres/audit-trail.ts'
@@ -45,7 +43,6 @@ import { FleetConnections } from './postgres/fleet-connections.ts'
 import { type AppliedMigration, applyMigrations } from './postgres/migrations/apply-migrations.ts'
 import { type MigrationSet, readMigrations } from './postgres/migrations/migration-set.ts'
 import { arrive } from './postgres/moves/arrive.ts'
-import { type LeftoverFleet, reapLeftovers } from './postgres/moves/leftovers.ts'
 import { PostgresMoveJournal } from './postgres/moves/move-journal.ts'
 import { MovePlaces } from './postgres/moves/move-places.ts'
 import { PostgresMoveWork } from './postgres/moves/move-work.ts'
@@ -432,49 +429,4 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     reader,
     writer,
   })
-}
-
-async function reapedTexts(fleet: LeftoverFleet): Promise<readonly string[]> {
-  const { removed, problems } = await reapLeftovers(fleet)
-  return [
-    ...removed.map(({ kind, server, database, name }) => `${kind} ${name} (${server}${database === null ? '' : ` ${database}`})`),
-    ...problems.map(({ server, message }) => `not on ${server}: ${message}`),
-  ]
-}
-
-/** The operation of a server is the tenant's being there: it is begun once, whatever asks for it. */
-function requestFor(tenantId: TenantId, region: string, plan: string): ServerRequest {
-  return { tenantId, region, plan, labels: {}, operationId: `server-${tenantId}` }
-}
-
-/** A server that was made for the tenant goes with it; one off the shelf is put back. */
-function serverPurgeStore(dedicated: DedicatedServers, owned: OwnedServers): PurgeStore {
-  const found = async ({ id }: PlacedTenant): Promise<readonly PurgeCount[]> => {
-    const server = await owned.find(id)
-    return server === undefined || server.state === 'retired' ? [] : [{ kind: 'server', where: server.name, count: 1 }]
-  }
-  return {
-    name: 'server',
-    plan: found,
-    verify: found,
-    async purge(tenant) {
-      const before = await found(tenant)
-      await dedicated.release(requestFor(tenant.id, tenant.region, ''))
-      return before
-    },
-  }
-}
-
-function adminKeys(apiKeys: ApiKeys): AdminKeys {
-  return {
-    async issue(tenantId, { name, scopes }) {
-      const { key, text } = await issueApiKey(apiKeys, { tenantId, name, scopes })
-      return { prefix: key.prefix, text }
-    },
-    async revokeNamed(tenantId, name) {
-      for (const key of await apiKeys.list(tenantId)) {
-        if (key.name === name && key.revokedAt === undefined) await apiKeys.revoke(tenantId, key.prefix)
-      }
-    },
-  }
 }

@@ -5,10 +5,9 @@ import type { Actor } from './core/actor.ts'
 import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import type { Grant } from './core/break-glass.ts'
-import type { BreakGlassStore } from './core/break-glass-store.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import { FairQueue, type FairQueueStats } from './core/fair-queue.ts'
-import { type OpeningWitnesses, openGrant } from './core/open-grant.ts'
+import { openGrant } from './core/open-grant.ts'
 import { mainPlacement } from './core/placement.ts'
 import { PlannedCatalog } from './core/planned-catalog.ts'
 import { Plans } from './core/plans.ts'
@@ -49,36 +48,28 @@ import type { StreamOptions, TransactionOptions } from './postgres/transaction-o
 import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 import { type TenantCache, TenantCaches } from './resources/cache/tenant-cache.ts'
 import type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
+import { closeParts, type TenancyParts } from './tenancy-parts.ts'
 
 /** Everything that is open, in the order of opening. */
-interface Parts {
-  readonly reader: ControlPool
-  readonly writer: ControlPool | undefined
-  readonly directory: TenantDirectory
-  readonly databases: OpenDatabases
-  readonly moveWait: MoveWait
-  readonly leases: Leases
-  readonly replicas: ReplicaDatabases
-  readonly replicaLeases: Leases
-  readonly caches: TenantCaches
-  readonly protectedNames: ProtectedTables
-  readonly witnesses: OpeningWitnesses & { readonly store: BreakGlassStore }
-}
-
 /** Tenants, their context, and the doors to their data. Made by {@link createTenancy}. */
 export class Tenancy {
   readonly scope: TenantScope
   readonly tenants: Tenants
   readonly auditTrail: AuditTrail
   readonly apiKeys: ApiKeys
-  readonly #parts: Parts
+  readonly #parts: TenancyParts
   readonly #kysely: Kysely<unknown>
   #protectedNames: ProtectedTables
   #isClosed = false
 
   /** @internal */
   constructor(
-    parts: Parts & { readonly scope: TenantScope; readonly tenants: Tenants; readonly auditTrail: AuditTrail; readonly apiKeys: ApiKeys },
+    parts: TenancyParts & {
+      readonly scope: TenantScope
+      readonly tenants: Tenants
+      readonly auditTrail: AuditTrail
+      readonly apiKeys: ApiKeys
+    },
   ) {
     this.scope = parts.scope
     this.tenants = parts.tenants
@@ -474,18 +465,4 @@ async function joinAll(
     protectedNames: names,
     witnesses: { store: new PostgresBreakGlassStore({ reader, writer }), secrets: options.secrets ?? noSecrets, auditTrail, clock },
   })
-}
-
-async function closeParts(parts: Parts): Promise<void> {
-  const { main } = parts.databases
-  main.queue.close()
-  parts.moveWait.close()
-  await parts.directory.close()
-  main.pool.close()
-  await parts.replicas.close()
-  await parts.databases.close()
-  // A database that is down cannot revoke; the capabilities expire by themselves.
-  await main.capabilities.close().catch(() => {})
-  await parts.reader.close()
-  await parts.writer?.close()
 }

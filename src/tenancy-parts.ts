@@ -1,0 +1,41 @@
+// What a tenancy is made of, and how it is taken apart.
+
+import type { BreakGlassStore } from './core/break-glass-store.ts'
+import type { OpeningWitnesses } from './core/open-grant.ts'
+import type { TenantDirectory } from './core/tenant-directory.ts'
+import type { ControlPool } from './postgres/control-pool.ts'
+import type { ProtectedTables } from './postgres/kysely-predicate.ts'
+import type { Leases } from './postgres/lease.ts'
+import type { MoveWait } from './postgres/move-wait.ts'
+import type { OpenDatabases } from './postgres/open-databases.ts'
+import type { ReplicaDatabases } from './postgres/replicas.ts'
+import type { TenantCaches } from './resources/cache/tenant-cache.ts'
+
+export interface TenancyParts {
+  readonly reader: ControlPool
+  readonly writer: ControlPool | undefined
+  readonly directory: TenantDirectory
+  readonly databases: OpenDatabases
+  readonly moveWait: MoveWait
+  readonly leases: Leases
+  readonly replicas: ReplicaDatabases
+  readonly replicaLeases: Leases
+  readonly caches: TenantCaches
+  readonly protectedNames: ProtectedTables
+  readonly witnesses: OpeningWitnesses & { readonly store: BreakGlassStore }
+}
+
+/** In the order in which nothing that is closed is needed any more. */
+export async function closeParts(parts: TenancyParts): Promise<void> {
+  const { main } = parts.databases
+  main.queue.close()
+  parts.moveWait.close()
+  await parts.directory.close()
+  main.pool.close()
+  await parts.replicas.close()
+  await parts.databases.close()
+  // A database that is down cannot revoke; the capabilities expire by themselves.
+  await main.capabilities.close().catch(() => {})
+  await parts.reader.close()
+  await parts.writer?.close()
+}
