@@ -6,10 +6,11 @@ import { test } from 'node:test'
 import { attackList } from '../../src/testing/isolation/attack-list.ts'
 import { proveIsolated } from '../../src/testing/isolation/prove-isolated.ts'
 
+const binDirectory = process.env['PARTYWALL_TEST_POSTGRES_BIN']
 const migrations = new URL('../../examples/documents/migrations/', import.meta.url)
 
 test('no attack in SQL or on the cache is one that could not succeed', async () => {
-  const proofs = await proveIsolated({ migrations })
+  const proofs = await proveIsolated({ migrations, binDirectory })
   assert.deepEqual(
     proofs.filter(({ outcome }) => outcome !== 'red'),
     [],

@@ -20,6 +20,7 @@ import { kitTables } from '../support/kit-tables.ts'
 shareOwnCopy()
 const { createService } = await import('../../examples/documents/src/documents-service.ts')
 
+const binDirectory = process.env['PARTYWALL_TEST_POSTGRES_BIN']
 const migrations = new URL('../../examples/documents/migrations/', import.meta.url)
 const tokens = { algorithm: 'HS256', key: Buffer.alloc(32, 7), issuer: 'https://issuer.test', audience: 'documents' } as const
 const auth = async (tenant: TestTenant) => ({
@@ -35,7 +36,7 @@ async function documentsApp(t: TestContext, kit: TestTenancy) {
 const attacksOf = (report: IsolationReport): readonly string[] => [...new Set(report.breaches.map(({ attack }) => attack))]
 
 test('nothing gets from one tenant of the example to another, in SQL, over HTTP or through the cache', async (t) => {
-  await using kit = await testTenancy({ migrations })
+  await using kit = await testTenancy({ migrations, binDirectory })
   const report = await expectIsolated(kit, { app: await documentsApp(t, kit), auth })
   assert.deepEqual(report.breaches, [])
   assert.deepEqual(report.unreached, [])
@@ -52,7 +53,7 @@ test('nothing gets from one tenant of the example to another, in SQL, over HTTP 
 })
 
 test('a broken copy of the example is found out, and every breach is named', async (t) => {
-  await using kit = await testTenancy({ migrations })
+  await using kit = await testTenancy({ migrations, binDirectory })
   const app = await documentsApp(t, kit)
   await kit.truth.query('alter table documents disable row level security')
   const error = await expectIsolated(kit, { app, auth, only: ['read', 'write', 'http.item', 'http.list'] }).catch(
@@ -77,7 +78,7 @@ test('a broken copy of the example is found out, and every breach is named', asy
 })
 
 test('a handler that asks past the wall is found out, though the tables are sound', async () => {
-  await using kit = await testTenancy({ migrations })
+  await using kit = await testTenancy({ migrations, binDirectory })
   const app = async (request: Request): Promise<Response> => {
     const { pathname } = new URL(request.url)
     const id = pathname.split('/').at(-1)
@@ -91,7 +92,7 @@ test('a handler that asks past the wall is found out, though the tables are soun
 })
 
 test('what cannot be reached is said, not hidden', async () => {
-  await using kit = await testTenancy({ migrations })
+  await using kit = await testTenancy({ migrations, binDirectory })
   await kit.truth.query(`
     create table app.odd (tenant_id uuid not null, id uuid not null default partywall.uuidv7(), digits text not null check (digits ~ '^[0-9]{4}x$'), primary key (tenant_id, id));
     alter table app.odd owner to partywall_owner;
@@ -116,7 +117,7 @@ test('tables of all kinds are filled and attacked, and nothing is found where al
   const directory = await mkdtemp(join(tmpdir(), 'partywall-kit-tables-'))
   t.after(() => rm(directory, { recursive: true, force: true }))
   await writeFile(join(directory, '0001-all-kinds.sql'), kitTables)
-  await using kit = await testTenancy({ migrations: directory })
+  await using kit = await testTenancy({ migrations: directory, binDirectory })
   const report = await checkIsolation(kit)
   assert.deepEqual(report.breaches, [])
   assert.deepEqual(report.unreached, [{ what: 'HTTP', reason: 'no app was given' }])
@@ -142,7 +143,7 @@ test('tables of all kinds are filled and attacked, and nothing is found where al
 })
 
 test('a table that nobody has declared, a view with its owner’s rights and a partition in reach are found', async () => {
-  await using kit = await testTenancy({ migrations })
+  await using kit = await testTenancy({ migrations, binDirectory })
   await kit.truth.query(`
     create table app.notes (tenant_id uuid not null, id uuid primary key default gen_random_uuid(), note text not null);
     grant select on app.notes to partywall_app;
@@ -156,7 +157,7 @@ test('a table that nobody has declared, a view with its owner’s rights and a p
 })
 
 test('an attack without an app says that HTTP was not reached, and one that contradicts itself is refused', async () => {
-  await using kit = await testTenancy({ migrations })
+  await using kit = await testTenancy({ migrations, binDirectory })
   const report = await checkIsolation(kit, { only: ['read.every-row'] })
   assert.deepEqual(report.unreached, [{ what: 'HTTP', reason: 'no app was given' }])
   await assert.rejects(checkIsolation(kit, { app: async () => new Response() }), { code: 'PW_INVALID_INPUT' })
@@ -164,7 +165,7 @@ test('an attack without an app says that HTTP was not reached, and one that cont
 })
 
 test('every attack over HTTP and on the cache succeeds behind a door that is broken in its way', async (t) => {
-  await using kit = await testTenancy({ migrations })
+  await using kit = await testTenancy({ migrations, binDirectory })
   const proofs = await proveDoors(kit, { app: await documentsApp(t, kit), auth })
   assert.deepEqual(
     proofs.filter(({ outcome }) => outcome !== 'red'),
@@ -186,7 +187,7 @@ test('attacks in SQL succeed where what stops them is taken down', async () => {
     'partition',
     'forgotten',
   ]
-  const proofs = await proveSql({ migrations, only })
+  const proofs = await proveSql({ migrations, binDirectory, only })
   assert.deepEqual(
     proofs.filter(({ outcome }) => outcome !== 'red'),
     [],

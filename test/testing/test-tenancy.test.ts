@@ -14,10 +14,11 @@ import { isAlive } from '../../src/postgres/embedded-postmaster.ts'
 import { testTenancy } from '../../src/testing/test-tenancy.ts'
 import { testServer } from '../support/server.ts'
 
+const binDirectory = process.env['PARTYWALL_TEST_POSTGRES_BIN']
 const migrations = new URL('../../examples/documents/migrations/', import.meta.url)
 
 test('a throw-away tenancy has the application’s tables, a cast, and the truth', async () => {
-  await using kit = await testTenancy({ migrations })
+  await using kit = await testTenancy({ migrations, binDirectory })
   const [alice, bob] = [await kit.tenant('alice'), await kit.tenant('bob')]
   assert.equal(await kit.tenant('alice'), alice)
   await alice.query('insert into documents (title) values ($1)', ['of alice'])
@@ -32,13 +33,13 @@ test('a throw-away tenancy has the application’s tables, a cast, and the truth
 test('two of them have nothing in common, and are gone at their end', async () => {
   const names: string[] = []
   {
-    await using one = await testTenancy({ migrations })
-    await using other = await testTenancy({ migrations })
+    await using one = await testTenancy({ migrations, binDirectory })
+    await using other = await testTenancy({ migrations, binDirectory })
     await (await one.tenant('alice')).query(`insert into documents (title) values ('one')`)
     assert.equal(await other.truth.count('documents'), 0)
     names.push(...[one, other].map(({ urls }) => new URL(urls.superuser).pathname.slice(1)))
   }
-  await using third = await testTenancy({ migrations })
+  await using third = await testTenancy({ migrations, binDirectory })
   assert.deepEqual(await third.truth.query('select datname from pg_catalog.pg_database where datname = any ($1)', [names]), [])
 })
 
@@ -51,7 +52,7 @@ test('migrations run once for each content, and a failing one says what is wrong
     `create table things (tenant_id uuid not null, id uuid not null, primary key (tenant_id, id));\nselect partywall.protect('things');\n`,
   )
   const templates = async (): Promise<readonly string[]> => {
-    await using kit = await testTenancy({ migrations: pathToFileURL(`${directory}/`) })
+    await using kit = await testTenancy({ migrations: pathToFileURL(`${directory}/`), binDirectory })
     const rows = await kit.truth.query<{ name: string }>(
       'select datname as name from pg_catalog.pg_database where datistemplate order by 1',
     )
@@ -61,7 +62,7 @@ test('migrations run once for each content, and a failing one says what is wrong
   assert.deepEqual(await templates(), first)
   await writeFile(join(directory, '0002-more.sql'), 'create table app.wrong (id uuid primary key);\n')
   await assert.rejects(
-    testTenancy({ migrations: directory }),
+    testTenancy({ migrations: directory, binDirectory }),
     (error: Error) => error instanceof MigrationError || error.name === 'TableRefusedError',
   )
   await rm(join(directory, '0002-more.sql'))

@@ -8,7 +8,7 @@
 //   directory/server-<pid>/    the server of the keeper with that number
 
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type EmbeddedServer, startEmbeddedServer } from '../../postgres/embedded.ts'
@@ -57,10 +57,21 @@ async function keep(base: string, bin: string | undefined): Promise<void> {
       await postgres.stop()
       await rm(postgres.dataDirectory, { recursive: true, force: true })
       await rm(home, { recursive: true, force: true })
+      await leave(base)
       process.exit(0)
     })()
     return ending
   }
+}
+
+/** Takes away what says where we were, unless another has come meanwhile; and the directory, if nobody needs it. */
+async function leave(base: string): Promise<void> {
+  const file = join(base, 'keeper.json')
+  const text = await readFile(file, 'utf8').catch(() => '')
+  if (text !== '' && (JSON.parse(text) as { readonly pid: number }).pid !== process.pid) return
+  await rm(file, { force: true })
+  await rm(join(base, 'keeper.log'), { force: true })
+  await rmdir(base).catch(() => {})
 }
 
 function openDoor(options: { readonly token: string; readonly postgres: EmbeddedServer; onEmpty(): void }): Promise<Server> {

@@ -29,8 +29,9 @@ const logTailLength = 2_000
  * @throws {DatabaseUnavailableError} when it does not start; the message has the end of the keeper's log.
  */
 export async function shareServer(binDirectory?: string): Promise<SharedServer> {
-  const base = await openBase(binDirectory)
   for (let waitedMs = 0; waitedMs < startMs; waitedMs += pollMs) {
+    // Every time: a keeper that ends takes its directory along.
+    const base = await openBase(binDirectory)
     const server = await joinKeeper(base)
     if (server !== undefined) return server
     const lock = await tryLock(join(base, 'starting.lock'))
@@ -45,7 +46,7 @@ export async function shareServer(binDirectory?: string): Promise<SharedServer> 
     }
     await delay(pollMs)
   }
-  throw new DatabaseUnavailableError(`The shared PostgreSQL in ${base} was not ready after ${startMs} ms.`)
+  throw new DatabaseUnavailableError(`The shared PostgreSQL was not ready after ${startMs} ms.`)
 }
 
 /** Others may pass through it, since the server runs as somebody else when we are root; what is secret has a mode of its own. */
@@ -118,7 +119,7 @@ async function start(base: string, binDirectory: string | undefined): Promise<Sh
 /** A file that only one can make. One whose maker has gone is taken away. Two who start at once get two servers, and no harm. */
 async function tryLock(file: string): Promise<(() => Promise<void>) | undefined> {
   const made = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return undefined
+    if (error.code === 'EEXIST' || error.code === 'ENOENT') return undefined
     throw error
   })
   if (made === undefined) {

@@ -96,10 +96,13 @@ export const oracles: readonly SqlAttack[] = [
   ),
   oracle('unique-update', 'give one of one’s own rows the victim’s keys', uniqueWithoutTenant, (target) => {
     const keys = withKeysOfVictim(target)
+    const { telling, ownRow } = target
     if (typeof keys === 'string') return keys
+    if (telling === undefined) return 'no column tells one row of it from another'
     const set = Object.entries(keys).map(([name, value]) => `${quoted(name)} = ${value === null ? 'null' : literal(value)}`)
     return {
-      statements: [`update ${target.sql} set ${set.join(', ')} where ctid = (select min(ctid) from ${target.sql})`],
+      // One row: two of one's own under the same key would be told so for their own sake.
+      statements: [`update ${target.sql} set ${set.join(', ')} where ${quoted(telling.name)}::text = ${literal(ownRow[telling.name])}`],
       tells: taken,
       refusals: ['23503'],
     }
@@ -113,14 +116,7 @@ export const oracles: readonly SqlAttack[] = [
     'exclusion',
     'insert a row that an exclusion constraint could hold against one of the victim’s',
     exclusionWithoutTenant,
-    (target) => {
-      const { telling, victimRow } = target
-      if (telling === undefined) return 'no column tells the victim’s rows from the attacker’s'
-      const attempt = insertion(target, '', {})
-      return typeof attempt === 'string'
-        ? { statements: [inserted(target, target.ownRow, { [telling.name]: victimRow[telling.name] })], tells: taken }
-        : attempt
-    },
+    (target) => insertion(target, '', {}),
   ),
   oracle('reference-update', 'let one’s own rows refer to a row of the victim', referenceWithoutTenant, (target, stage) =>
     referring(target, stage, (column, value) => `update ${target.sql} set ${column} = ${value}`),
