@@ -2,6 +2,7 @@
 
 import type { DoctorCheck } from './check.ts'
 import { alwaysTruePolicy } from './checks/always-true-policy.ts'
+import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
@@ -27,6 +28,7 @@ import { writableGlobalTable } from './checks/writable-global-table.ts'
 
 export const allChecks: readonly DoctorCheck[] = [
   alwaysTruePolicy,
+  appAttributes,
   appCanBecome,
   changedPolicy,
   failOpenPolicy,
