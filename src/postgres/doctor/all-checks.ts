@@ -5,6 +5,7 @@ import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
+import { controlLoginAttributes } from './checks/control-login-attributes.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
@@ -32,6 +33,7 @@ export const allChecks: readonly DoctorCheck[] = [
   appAttributes,
   appCanBecome,
   changedPolicy,
+  controlLoginAttributes,
   failOpenPolicy,
   foreignPermissivePolicy,
   forgeablePolicy,
