@@ -22,6 +22,7 @@ import { policySubSelect } from './checks/policy-sub-select.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
+import { sharedLogin } from './checks/shared-login.ts'
 import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
@@ -50,6 +51,7 @@ export const allChecks: readonly DoctorCheck[] = [
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
+  sharedLogin,
   tenantColumnCollation,
   tenantColumnType,
   unprotectedTable,
