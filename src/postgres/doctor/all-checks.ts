@@ -6,6 +6,7 @@ import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
 import { controlLoginAttributes } from './checks/control-login-attributes.ts'
+import { controlLoginMembership } from './checks/control-login-membership.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
@@ -35,6 +36,7 @@ export const allChecks: readonly DoctorCheck[] = [
   appCanBecome,
   changedPolicy,
   controlLoginAttributes,
+  controlLoginMembership,
   failOpenPolicy,
   foreignPermissivePolicy,
   forgeablePolicy,
