@@ -20,6 +20,7 @@ import { policiesWithoutRowSecurity } from './checks/policies-without-row-securi
 import { policyForRoles } from './checks/policy-for-roles.ts'
 import { policyFunctionSearchPath } from './checks/policy-function-search-path.ts'
 import { policySubSelect } from './checks/policy-sub-select.ts'
+import { powerRole } from './checks/power-role.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
@@ -50,6 +51,7 @@ export const allChecks: readonly DoctorCheck[] = [
   policyForRoles,
   policyFunctionSearchPath,
   policySubSelect,
+  powerRole,
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
