@@ -1,6 +1,7 @@
 // Every check, in the order of their names.
 
 import type { DoctorCheck } from './check.ts'
+import { adminOption } from './checks/admin-option.ts'
 import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
@@ -32,6 +33,7 @@ import { weakWithCheck } from './checks/weak-with-check.ts'
 import { writableGlobalTable } from './checks/writable-global-table.ts'
 
 export const allChecks: readonly DoctorCheck[] = [
+  adminOption,
   alwaysTruePolicy,
   appAttributes,
   appCanBecome,
