@@ -16,6 +16,7 @@ import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
+import { ownedByApplication } from './checks/owned-by-application.ts'
 import { ownerAttributes } from './checks/owner-attributes.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
 import { policyForRoles } from './checks/policy-for-roles.ts'
@@ -48,6 +49,7 @@ export const allChecks: readonly DoctorCheck[] = [
   noRestrictiveTwin,
   nullableTenantColumn,
   openRootForMoves,
+  ownedByApplication,
   ownerAttributes,
   policiesWithoutRowSecurity,
   policyForRoles,
