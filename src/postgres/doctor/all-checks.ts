@@ -8,6 +8,7 @@ import { appCanBecome } from './checks/app-can-become.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
 import { controlLoginAttributes } from './checks/control-login-attributes.ts'
 import { controlLoginMembership } from './checks/control-login-membership.ts'
+import { databaseOwner } from './checks/database-owner.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
@@ -41,6 +42,7 @@ export const allChecks: readonly DoctorCheck[] = [
   changedPolicy,
   controlLoginAttributes,
   controlLoginMembership,
+  databaseOwner,
   failOpenPolicy,
   foreignPermissivePolicy,
   forgeablePolicy,
