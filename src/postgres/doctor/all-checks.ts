@@ -5,6 +5,7 @@ import { adminOption } from './checks/admin-option.ts'
 import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
+import { borrowedTenantLogin } from './checks/borrowed-tenant-login.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
 import { controlLoginAttributes } from './checks/control-login-attributes.ts'
 import { controlLoginMembership } from './checks/control-login-membership.ts'
@@ -39,6 +40,7 @@ export const allChecks: readonly DoctorCheck[] = [
   alwaysTruePolicy,
   appAttributes,
   appCanBecome,
+  borrowedTenantLogin,
   changedPolicy,
   controlLoginAttributes,
   controlLoginMembership,
