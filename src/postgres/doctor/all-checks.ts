@@ -31,6 +31,7 @@ import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.t
 import { sharedLogin } from './checks/shared-login.ts'
 import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
+import { tenantLoginElsewhere } from './checks/tenant-login-elsewhere.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
 import { weakWithCheck } from './checks/weak-with-check.ts'
 import { writableGlobalTable } from './checks/writable-global-table.ts'
@@ -66,6 +67,7 @@ export const allChecks: readonly DoctorCheck[] = [
   sharedLogin,
   tenantColumnCollation,
   tenantColumnType,
+  tenantLoginElsewhere,
   unprotectedTable,
   weakWithCheck,
   writableGlobalTable,
