@@ -29,6 +29,7 @@ import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
 import { sharedLogin } from './checks/shared-login.ts'
+import { storedSettings } from './checks/stored-settings.ts'
 import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
 import { tenantLoginElsewhere } from './checks/tenant-login-elsewhere.ts'
@@ -65,6 +66,7 @@ export const allChecks: readonly DoctorCheck[] = [
   rowSecurityOff,
   rowSecurityWithoutPolicy,
   sharedLogin,
+  storedSettings,
   tenantColumnCollation,
   tenantColumnType,
   tenantLoginElsewhere,
