@@ -28,6 +28,7 @@ import { powerRole } from './checks/power-role.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
+import { settingsForAll } from './checks/settings-for-all.ts'
 import { sharedLogin } from './checks/shared-login.ts'
 import { storedSettings } from './checks/stored-settings.ts'
 import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
@@ -65,6 +66,7 @@ export const allChecks: readonly DoctorCheck[] = [
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
+  settingsForAll,
   sharedLogin,
   storedSettings,
   tenantColumnCollation,
