@@ -25,6 +25,7 @@ import { policyForRoles } from './checks/policy-for-roles.ts'
 import { policyFunctionSearchPath } from './checks/policy-function-search-path.ts'
 import { policySubSelect } from './checks/policy-sub-select.ts'
 import { powerRole } from './checks/power-role.ts'
+import { publicConnect } from './checks/public-connect.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
@@ -63,6 +64,7 @@ export const allChecks: readonly DoctorCheck[] = [
   policyFunctionSearchPath,
   policySubSelect,
   powerRole,
+  publicConnect,
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
