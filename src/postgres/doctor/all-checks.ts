@@ -10,6 +10,7 @@ import { changedPolicy } from './checks/changed-policy.ts'
 import { controlLoginAttributes } from './checks/control-login-attributes.ts'
 import { controlLoginMembership } from './checks/control-login-membership.ts'
 import { databaseOwner } from './checks/database-owner.ts'
+import { defaultExecute } from './checks/default-execute.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
@@ -49,6 +50,7 @@ export const allChecks: readonly DoctorCheck[] = [
   controlLoginAttributes,
   controlLoginMembership,
   databaseOwner,
+  defaultExecute,
   failOpenPolicy,
   foreignPermissivePolicy,
   forgeablePolicy,
