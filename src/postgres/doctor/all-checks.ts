@@ -27,6 +27,7 @@ import { policyFunctionSearchPath } from './checks/policy-function-search-path.t
 import { policySubSelect } from './checks/policy-sub-select.ts'
 import { powerRole } from './checks/power-role.ts'
 import { publicConnect } from './checks/public-connect.ts'
+import { publicPrivileges } from './checks/public-privileges.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
@@ -67,6 +68,7 @@ export const allChecks: readonly DoctorCheck[] = [
   policySubSelect,
   powerRole,
   publicConnect,
+  publicPrivileges,
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
