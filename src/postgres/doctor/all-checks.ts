@@ -16,6 +16,7 @@ import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
+import { loginLimits } from './checks/login-limits.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
@@ -57,6 +58,7 @@ export const allChecks: readonly DoctorCheck[] = [
   forgeablePolicy,
   globalTableWithTenantColumn,
   immutablePolicyFunction,
+  loginLimits,
   noRestrictiveTwin,
   nullableTenantColumn,
   openRootForMoves,
