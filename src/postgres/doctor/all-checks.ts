@@ -40,6 +40,7 @@ import { tenantColumnType } from './checks/tenant-column-type.ts'
 import { tenantLoginElsewhere } from './checks/tenant-login-elsewhere.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
 import { weakWithCheck } from './checks/weak-with-check.ts'
+import { whoSeesAll } from './checks/who-sees-all.ts'
 import { writableGlobalTable } from './checks/writable-global-table.ts'
 
 export const allChecks: readonly DoctorCheck[] = [
@@ -82,5 +83,6 @@ export const allChecks: readonly DoctorCheck[] = [
   tenantLoginElsewhere,
   unprotectedTable,
   weakWithCheck,
+  whoSeesAll,
   writableGlobalTable,
 ]
