@@ -9,6 +9,7 @@ import { borrowedTenantLogin } from './checks/borrowed-tenant-login.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
 import { controlLoginAttributes } from './checks/control-login-attributes.ts'
 import { controlLoginMembership } from './checks/control-login-membership.ts'
+import { controlReachesTables } from './checks/control-reaches-tables.ts'
 import { databaseOwner } from './checks/database-owner.ts'
 import { defaultExecute } from './checks/default-execute.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
@@ -52,6 +53,7 @@ export const allChecks: readonly DoctorCheck[] = [
   changedPolicy,
   controlLoginAttributes,
   controlLoginMembership,
+  controlReachesTables,
   databaseOwner,
   defaultExecute,
   failOpenPolicy,
