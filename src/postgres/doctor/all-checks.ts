@@ -23,6 +23,7 @@ import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
 import { ownedByApplication } from './checks/owned-by-application.ts'
 import { ownerAttributes } from './checks/owner-attributes.ts'
+import { parameterGrant } from './checks/parameter-grant.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
 import { policyForRoles } from './checks/policy-for-roles.ts'
 import { policyFunctionSearchPath } from './checks/policy-function-search-path.ts'
@@ -67,6 +68,7 @@ export const allChecks: readonly DoctorCheck[] = [
   openRootForMoves,
   ownedByApplication,
   ownerAttributes,
+  parameterGrant,
   policiesWithoutRowSecurity,
   policyForRoles,
   policyFunctionSearchPath,
