@@ -10,6 +10,7 @@ import { changedPolicy } from './checks/changed-policy.ts'
 import { controlLoginAttributes } from './checks/control-login-attributes.ts'
 import { controlLoginMembership } from './checks/control-login-membership.ts'
 import { controlReachesTables } from './checks/control-reaches-tables.ts'
+import { createOnSchema } from './checks/create-on-schema.ts'
 import { databaseOwner } from './checks/database-owner.ts'
 import { defaultExecute } from './checks/default-execute.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
@@ -55,6 +56,7 @@ export const allChecks: readonly DoctorCheck[] = [
   controlLoginAttributes,
   controlLoginMembership,
   controlReachesTables,
+  createOnSchema,
   databaseOwner,
   defaultExecute,
   failOpenPolicy,
