@@ -12,6 +12,7 @@ import { controlLoginMembership } from './checks/control-login-membership.ts'
 import { controlReachesTables } from './checks/control-reaches-tables.ts'
 import { createOnSchema } from './checks/create-on-schema.ts'
 import { databaseOwner } from './checks/database-owner.ts'
+import { databasePrivileges } from './checks/database-privileges.ts'
 import { defaultExecute } from './checks/default-execute.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
@@ -58,6 +59,7 @@ export const allChecks: readonly DoctorCheck[] = [
   controlReachesTables,
   createOnSchema,
   databaseOwner,
+  databasePrivileges,
   defaultExecute,
   failOpenPolicy,
   foreignPermissivePolicy,
