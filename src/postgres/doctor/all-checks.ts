@@ -39,6 +39,7 @@ import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.t
 import { settingsForAll } from './checks/settings-for-all.ts'
 import { sharedLogin } from './checks/shared-login.ts'
 import { storedSettings } from './checks/stored-settings.ts'
+import { tablePrivileges } from './checks/table-privileges.ts'
 import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
 import { tenantLoginElsewhere } from './checks/tenant-login-elsewhere.ts'
@@ -86,6 +87,7 @@ export const allChecks: readonly DoctorCheck[] = [
   settingsForAll,
   sharedLogin,
   storedSettings,
+  tablePrivileges,
   tenantColumnCollation,
   tenantColumnType,
   tenantLoginElsewhere,
