@@ -7,6 +7,7 @@ import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
 import { borrowedTenantLogin } from './checks/borrowed-tenant-login.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
+import { columnGrants } from './checks/column-grants.ts'
 import { controlLoginAttributes } from './checks/control-login-attributes.ts'
 import { controlLoginMembership } from './checks/control-login-membership.ts'
 import { controlReachesTables } from './checks/control-reaches-tables.ts'
@@ -55,6 +56,7 @@ export const allChecks: readonly DoctorCheck[] = [
   appCanBecome,
   borrowedTenantLogin,
   changedPolicy,
+  columnGrants,
   controlLoginAttributes,
   controlLoginMembership,
   controlReachesTables,
