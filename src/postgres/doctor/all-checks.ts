@@ -37,6 +37,7 @@ import { publicPrivileges } from './checks/public-privileges.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
+import { sequencePrivileges } from './checks/sequence-privileges.ts'
 import { settingsForAll } from './checks/settings-for-all.ts'
 import { sharedLogin } from './checks/shared-login.ts'
 import { storedSettings } from './checks/stored-settings.ts'
@@ -86,6 +87,7 @@ export const allChecks: readonly DoctorCheck[] = [
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
+  sequencePrivileges,
   settingsForAll,
   sharedLogin,
   storedSettings,
