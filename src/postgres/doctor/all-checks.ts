@@ -15,6 +15,7 @@ import { createOnSchema } from './checks/create-on-schema.ts'
 import { databaseOwner } from './checks/database-owner.ts'
 import { databasePrivileges } from './checks/database-privileges.ts'
 import { defaultExecute } from './checks/default-execute.ts'
+import { defaultPrivileges } from './checks/default-privileges.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
@@ -65,6 +66,7 @@ export const allChecks: readonly DoctorCheck[] = [
   databaseOwner,
   databasePrivileges,
   defaultExecute,
+  defaultPrivileges,
   failOpenPolicy,
   foreignPermissivePolicy,
   forgeablePolicy,
