@@ -12,6 +12,7 @@ import { controlLoginAttributes } from './checks/control-login-attributes.ts'
 import { controlLoginMembership } from './checks/control-login-membership.ts'
 import { controlReachesTables } from './checks/control-reaches-tables.ts'
 import { createOnSchema } from './checks/create-on-schema.ts'
+import { dangerousFunctions } from './checks/dangerous-functions.ts'
 import { databaseOwner } from './checks/database-owner.ts'
 import { databasePrivileges } from './checks/database-privileges.ts'
 import { defaultExecute } from './checks/default-execute.ts'
@@ -63,6 +64,7 @@ export const allChecks: readonly DoctorCheck[] = [
   controlLoginMembership,
   controlReachesTables,
   createOnSchema,
+  dangerousFunctions,
   databaseOwner,
   databasePrivileges,
   defaultExecute,
