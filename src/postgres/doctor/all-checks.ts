@@ -22,6 +22,7 @@ import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
+import { largeObjects } from './checks/large-objects.ts'
 import { loginLimits } from './checks/login-limits.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
@@ -74,6 +75,7 @@ export const allChecks: readonly DoctorCheck[] = [
   forgeablePolicy,
   globalTableWithTenantColumn,
   immutablePolicyFunction,
+  largeObjects,
   loginLimits,
   noRestrictiveTwin,
   nullableTenantColumn,
