@@ -6,6 +6,7 @@ import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
 import { borrowedTenantLogin } from './checks/borrowed-tenant-login.ts'
+import { catalogPrivileges } from './checks/catalog-privileges.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
 import { columnGrants } from './checks/column-grants.ts'
 import { controlLoginAttributes } from './checks/control-login-attributes.ts'
@@ -59,6 +60,7 @@ export const allChecks: readonly DoctorCheck[] = [
   appAttributes,
   appCanBecome,
   borrowedTenantLogin,
+  catalogPrivileges,
   changedPolicy,
   columnGrants,
   controlLoginAttributes,
