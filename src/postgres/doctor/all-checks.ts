@@ -44,6 +44,7 @@ import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.t
 import { sequencePrivileges } from './checks/sequence-privileges.ts'
 import { settingsForAll } from './checks/settings-for-all.ts'
 import { sharedLogin } from './checks/shared-login.ts'
+import { statementsReadable } from './checks/statements-readable.ts'
 import { storedSettings } from './checks/stored-settings.ts'
 import { tablePrivileges } from './checks/table-privileges.ts'
 import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
@@ -98,6 +99,7 @@ export const allChecks: readonly DoctorCheck[] = [
   sequencePrivileges,
   settingsForAll,
   sharedLogin,
+  statementsReadable,
   storedSettings,
   tablePrivileges,
   tenantColumnCollation,
