@@ -20,6 +20,7 @@ import { defaultExecute } from './checks/default-execute.ts'
 import { defaultPrivileges } from './checks/default-privileges.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
+import { foreignServers } from './checks/foreign-servers.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
@@ -75,6 +76,7 @@ export const allChecks: readonly DoctorCheck[] = [
   defaultPrivileges,
   failOpenPolicy,
   foreignPermissivePolicy,
+  foreignServers,
   forgeablePolicy,
   globalTableWithTenantColumn,
   immutablePolicyFunction,
