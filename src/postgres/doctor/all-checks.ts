@@ -52,6 +52,7 @@ import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
 import { tenantLoginElsewhere } from './checks/tenant-login-elsewhere.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
+import { untrustedFunction } from './checks/untrusted-function.ts'
 import { weakWithCheck } from './checks/weak-with-check.ts'
 import { whoSeesAll } from './checks/who-sees-all.ts'
 import { writableGlobalTable } from './checks/writable-global-table.ts'
@@ -108,6 +109,7 @@ export const allChecks: readonly DoctorCheck[] = [
   tenantColumnType,
   tenantLoginElsewhere,
   unprotectedTable,
+  untrustedFunction,
   weakWithCheck,
   whoSeesAll,
   writableGlobalTable,
