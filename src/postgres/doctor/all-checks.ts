@@ -11,6 +11,7 @@ import { changedPolicy } from './checks/changed-policy.ts'
 import { columnGrants } from './checks/column-grants.ts'
 import { controlLoginAttributes } from './checks/control-login-attributes.ts'
 import { controlLoginMembership } from './checks/control-login-membership.ts'
+import { controlPlaneInReach } from './checks/control-plane-in-reach.ts'
 import { controlReachesTables } from './checks/control-reaches-tables.ts'
 import { createOnSchema } from './checks/create-on-schema.ts'
 import { dangerousFunctions } from './checks/dangerous-functions.ts'
@@ -68,6 +69,7 @@ export const allChecks: readonly DoctorCheck[] = [
   columnGrants,
   controlLoginAttributes,
   controlLoginMembership,
+  controlPlaneInReach,
   controlReachesTables,
   createOnSchema,
   dangerousFunctions,
