@@ -24,6 +24,7 @@ import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { foreignServers } from './checks/foreign-servers.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
+import { grantOption } from './checks/grant-option.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
 import { largeObjects } from './checks/large-objects.ts'
 import { loginLimits } from './checks/login-limits.ts'
@@ -82,6 +83,7 @@ export const allChecks: readonly DoctorCheck[] = [
   foreignServers,
   forgeablePolicy,
   globalTableWithTenantColumn,
+  grantOption,
   immutablePolicyFunction,
   largeObjects,
   loginLimits,
