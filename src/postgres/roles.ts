@@ -111,7 +111,7 @@ async function ensureRole(admin: ControlConnection, name: string, login: 'login'
 }
 
 /** Functions that would carry state, files or other people's statements past the wall. Matched by name, all overloads. */
-const deniedFunctions = [
+export const deniedFunctions = [
   // Run SQL text inside a SELECT (T C17).
   'query_to_xml',
   'query_to_xmlschema',

@@ -1,52 +1,120 @@
 // Every check, in the order of their names.
 
 import type { DoctorCheck } from './check.ts'
+import { adminOption } from './checks/admin-option.ts'
 import { alwaysTruePolicy } from './checks/always-true-policy.ts'
+import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
+import { borrowedTenantLogin } from './checks/borrowed-tenant-login.ts'
+import { catalogPrivileges } from './checks/catalog-privileges.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
+import { columnGrants } from './checks/column-grants.ts'
+import { controlLoginAttributes } from './checks/control-login-attributes.ts'
+import { controlLoginMembership } from './checks/control-login-membership.ts'
+import { controlPlaneInReach } from './checks/control-plane-in-reach.ts'
+import { controlReachesTables } from './checks/control-reaches-tables.ts'
+import { createOnSchema } from './checks/create-on-schema.ts'
+import { dangerousFunctions } from './checks/dangerous-functions.ts'
+import { databaseOwner } from './checks/database-owner.ts'
+import { databasePrivileges } from './checks/database-privileges.ts'
+import { defaultExecute } from './checks/default-execute.ts'
+import { defaultPrivileges } from './checks/default-privileges.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
+import { foreignServers } from './checks/foreign-servers.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
+import { grantOption } from './checks/grant-option.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
+import { largeObjects } from './checks/large-objects.ts'
+import { loginLimits } from './checks/login-limits.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
+import { ownedByApplication } from './checks/owned-by-application.ts'
+import { ownerAttributes } from './checks/owner-attributes.ts'
+import { parameterGrant } from './checks/parameter-grant.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
 import { policyForRoles } from './checks/policy-for-roles.ts'
 import { policyFunctionSearchPath } from './checks/policy-function-search-path.ts'
 import { policySubSelect } from './checks/policy-sub-select.ts'
+import { powerRole } from './checks/power-role.ts'
+import { publicConnect } from './checks/public-connect.ts'
+import { publicPrivileges } from './checks/public-privileges.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
+import { sequencePrivileges } from './checks/sequence-privileges.ts'
+import { settingsForAll } from './checks/settings-for-all.ts'
+import { sharedLogin } from './checks/shared-login.ts'
+import { statementsReadable } from './checks/statements-readable.ts'
+import { storedSettings } from './checks/stored-settings.ts'
+import { tablePrivileges } from './checks/table-privileges.ts'
 import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
+import { tenantLoginElsewhere } from './checks/tenant-login-elsewhere.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
+import { untrustedFunction } from './checks/untrusted-function.ts'
 import { weakWithCheck } from './checks/weak-with-check.ts'
+import { whoSeesAll } from './checks/who-sees-all.ts'
 import { writableGlobalTable } from './checks/writable-global-table.ts'
 
 export const allChecks: readonly DoctorCheck[] = [
+  adminOption,
   alwaysTruePolicy,
+  appAttributes,
   appCanBecome,
+  borrowedTenantLogin,
+  catalogPrivileges,
   changedPolicy,
+  columnGrants,
+  controlLoginAttributes,
+  controlLoginMembership,
+  controlPlaneInReach,
+  controlReachesTables,
+  createOnSchema,
+  dangerousFunctions,
+  databaseOwner,
+  databasePrivileges,
+  defaultExecute,
+  defaultPrivileges,
   failOpenPolicy,
   foreignPermissivePolicy,
+  foreignServers,
   forgeablePolicy,
   globalTableWithTenantColumn,
+  grantOption,
   immutablePolicyFunction,
+  largeObjects,
+  loginLimits,
   noRestrictiveTwin,
   nullableTenantColumn,
   openRootForMoves,
+  ownedByApplication,
+  ownerAttributes,
+  parameterGrant,
   policiesWithoutRowSecurity,
   policyForRoles,
   policyFunctionSearchPath,
   policySubSelect,
+  powerRole,
+  publicConnect,
+  publicPrivileges,
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
+  sequencePrivileges,
+  settingsForAll,
+  sharedLogin,
+  statementsReadable,
+  storedSettings,
+  tablePrivileges,
   tenantColumnCollation,
   tenantColumnType,
+  tenantLoginElsewhere,
   unprotectedTable,
+  untrustedFunction,
   weakWithCheck,
+  whoSeesAll,
   writableGlobalTable,
 ]
