@@ -25,6 +25,7 @@ import { type DevFile, removeDevFile, writeDevFile } from '../dev-file.ts'
 import type { Application } from './application.ts'
 import { type DemoTenant, issuer, openDemoTenants } from './demo-tenants.ts'
 import { takeBackDemoMoves } from './move-demo.ts'
+import { type DemoProof, proveDemo } from './proof.ts'
 import { keepSecrets, openSecrets, type Secrets } from './secrets.ts'
 import { finishOperations, leaseMs } from './unfinished.ts'
 import { assertUnbreached, tryWall, type WallPair } from './wall-pairs.ts'
@@ -51,6 +52,7 @@ export interface DevEnvironment {
   readonly description: DevFile
   readonly tenants: readonly DemoTenant[]
   readonly wall: readonly WallPair[]
+  readonly proof: DemoProof
   /** Stops serving, closes the database and removes dev.json. */
   close(): Promise<void>
 }
@@ -106,6 +108,8 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
     report('Every tenant tries to be every other one …')
     const wall = await tryWall({ application, tenancy, fleet, identity, urls, shown, drills })
     assertUnbreached(wall)
+    report('The doctor looks at every database, and what it saw goes into a report …')
+    const proof = await proveDemo({ fleet, tenant: shown[0]!.tenant, wall, app: urls.app, directory })
     const service = await application.start({ tenancy, identity, host, port })
     closers.push(() => service.close())
     const { app, admin, gatekeeper } = urls
@@ -128,7 +132,7 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
     }
     await writeDevFile(directory, description)
     closers.push(() => removeDevFile(directory, process.pid))
-    return { description, tenants: shown, wall, close }
+    return { description, tenants: shown, wall, proof, close }
   } catch (error) {
     await close()
     throw error

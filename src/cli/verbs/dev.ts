@@ -6,6 +6,7 @@ import { findConfig } from '../config-file.ts'
 import { loadApplication } from '../dev/application.ts'
 import type { DemoTenant } from '../dev/demo-tenants.ts'
 import { type DevEnvironment, startDevEnvironment } from '../dev/environment.ts'
+import { proofLines } from '../dev/proof.ts'
 import { verb } from '../verb.ts'
 
 const directoryDefault = '.partywall'
@@ -48,7 +49,7 @@ export const dev = verb({
   },
 })
 
-function greeting({ description, tenants, wall }: DevEnvironment, collection: string): readonly string[] {
+function greeting({ description, tenants, wall, proof }: DevEnvironment, collection: string): readonly string[] {
   const { url } = description
   const attempts = wall.flatMap((pair) => pair.attempts)
   const refused = attempts.filter(({ outcome }) => outcome === 'refused').length
@@ -60,6 +61,7 @@ function greeting({ description, tenants, wall }: DevEnvironment, collection: st
       return `  ${who} ${held(tried)}`
     }),
     `  ${refused} of ${attempts.length} attempts refused, ${attempts.length - refused} leaked.`,
+    ...proofLines(proof),
     ...tenants.flatMap((each, at) => requests(`${url}${collection}`, each, tenants[(at + 1) % tenants.length]!)),
     '',
     `Serving on ${url}. Ctrl-C stops.`,
