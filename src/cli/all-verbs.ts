@@ -25,6 +25,8 @@ export const allVerbs = group({
     certificate: async () => (await import('./verbs/certificate.ts')).certificate,
     'verify-certificate': async () => (await import('./verbs/verify-certificate.ts')).verifyCertificateVerb,
     apikey: async () => (await import('./verbs/apikey.ts')).apikey,
+    staff: async () => (await import('./verbs/staff.ts')).staff,
+    'break-glass': async () => (await import('./verbs/break-glass.ts')).breakGlass,
     completions: async () => (await import('./verbs/completions.ts')).completions,
   },
 })
