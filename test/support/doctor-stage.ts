@@ -14,7 +14,7 @@ export interface DoctorProof {
   readonly before?: string | undefined
   /** What breaks it, as the superuser. */
   readonly breaks: string
-  /** Of the one finding, or of those of them that are meant. */
+  /** Of the one finding, or of those of them that are meant. `{database}` in a string is the test's database. */
   readonly object: string | RegExp
   /** Default: the check's own. */
   readonly level?: DoctorLevel | undefined
@@ -39,9 +39,11 @@ export async function provesCheck(t: TestContext, check: DoctorCheck, proof: Doc
   await inBrokenDatabase(t, async (superuser) => {
     await runAs(superuser, roles.owner, proof.before ?? soundTables)
     const look = () => findAsDoctor(superuser, check, proof)
-    assert.deepEqual(matching(await look(), proof.object), [], `${check.stem} finds nothing yet`)
+    const [here] = await superuser.query<{ name: string }>('select current_database() as name')
+    const object = typeof proof.object === 'string' ? proof.object.replace('{database}', here!.name) : proof.object
+    assert.deepEqual(matching(await look(), object), [], `${check.stem} finds nothing yet`)
     await superuser.query(proof.breaks)
-    const found = matching(await look(), proof.object)
+    const found = matching(await look(), object)
     assert.ok(found.length > 0, `${check.stem} finds what is broken`)
     for (const { problem, fix, level = check.level } of found) {
       assert.match(problem, /^[A-Z%"a-z].*\.$/s, 'a problem is a sentence')
@@ -50,7 +52,7 @@ export async function provesCheck(t: TestContext, check: DoctorCheck, proof: Doc
       if (fix !== null) await superuser.query(fix)
     }
     if (proof.mend !== undefined) await superuser.query(proof.mend)
-    assert.deepEqual(matching(await look(), proof.object), [], `${check.stem} finds nothing any more`)
+    assert.deepEqual(matching(await look(), object), [], `${check.stem} finds nothing any more`)
   })
 }
 

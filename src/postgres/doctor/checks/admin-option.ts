@@ -14,12 +14,13 @@ export const adminOption = bySql(
   `${withReach}
    select format('%I for %I', g.rolname, m.rolname) as object,
           format('%I may grant %I to others and to itself.', m.rolname, g.rolname) as problem,
-          format('revoke admin option for %I from %I granted by %I;', g.rolname, m.rolname, by.rolname) as fix,
+          string_agg(format('revoke admin option for %I from %I granted by %I;', g.rolname, m.rolname, by.rolname), ' ' order by by.rolname) as fix,
           'administrator' as "fixAs", true as "isFixSafe"
      from pg_catalog.pg_auth_members as am
      join pg_catalog.pg_roles as g on g.oid = am.roleid
      join pg_catalog.pg_roles as m on m.oid = am.member
      join pg_catalog.pg_roles as by on by.oid = am.grantor
     where am.admin_option and am.member in (select reach.role from reach)
+    group by g.rolname, m.rolname
     order by 1`,
 )

@@ -13,15 +13,17 @@ export const borrowedTenantLogin = bySql(
   },
   `select format('%I for %I', own.rolname, m.rolname) as object,
           format('%I can act as %I, the login of one tenant.', m.rolname, own.rolname) as problem,
-          format('revoke %I from %I granted by %I;', own.rolname, m.rolname, by.rolname) as fix,
+          string_agg(format('revoke %I from %I granted by %I;', own.rolname, m.rolname, by.rolname), ' ' order by by.rolname) as fix,
           'administrator' as "fixAs", m.rolname <> $1::name as "isFixSafe"
-     from pg_catalog.pg_auth_members as is_tenant
-     join pg_catalog.pg_roles as g on g.oid = is_tenant.roleid and g.rolname = '${roles.tenants}'
-     join pg_catalog.pg_roles as own on own.oid = is_tenant.member and own.rolcanlogin
+     from pg_catalog.pg_roles as own
      join pg_catalog.pg_auth_members as am on am.roleid = own.oid
      join pg_catalog.pg_roles as m on m.oid = am.member
      join pg_catalog.pg_roles as by on by.oid = am.grantor
     -- Whoever made the login administers it, since PostgreSQL 16, and could anyway.
-    where not m.rolsuper and not m.rolcreaterole
+    where own.rolcanlogin and not m.rolsuper and not m.rolcreaterole
+      and exists (
+        select from pg_catalog.pg_auth_members as is_tenant join pg_catalog.pg_roles as g on g.oid = is_tenant.roleid
+         where is_tenant.member = own.oid and g.rolname = '${roles.tenants}')
+    group by own.rolname, m.rolname
     order by 1`,
 )

@@ -13,7 +13,7 @@ export const controlLoginMembership = bySql(
   },
   `select format('%I for %I', g.rolname, m.rolname) as object,
           format('%I can act as %I.', m.rolname, g.rolname) as problem,
-          format('revoke %I from %I granted by %I;', g.rolname, m.rolname, by.rolname) as fix,
+          string_agg(format('revoke %I from %I granted by %I;', g.rolname, m.rolname, by.rolname), ' ' order by by.rolname) as fix,
           'administrator' as "fixAs", m.rolname <> $1::name as "isFixSafe"
      from pg_catalog.pg_auth_members as am
      join pg_catalog.pg_roles as g on g.oid = am.roleid
@@ -23,5 +23,6 @@ export const controlLoginMembership = bySql(
       and g.rolname !~ '^pg_'
       and not (g.rolname = '${roles.owner}' and m.rolname = '${roles.migrator}')
       and not (g.rolname = '${roles.doctor}' and m.rolname in ('${roles.gatekeeper}', '${roles.migrator}'))
+    group by g.rolname, m.rolname
     order by 1`,
 )

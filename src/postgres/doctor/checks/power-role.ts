@@ -20,7 +20,7 @@ export const powerRole = bySql(
    )
    select format('%I for %I', g.rolname, m.rolname) as object,
           format('%I has the predefined role %I.', m.rolname, g.rolname) as problem,
-          format('revoke %I from %I granted by %I;', g.rolname, m.rolname, by.rolname) as fix,
+          string_agg(format('revoke %I from %I granted by %I;', g.rolname, m.rolname, by.rolname), ' ' order by by.rolname) as fix,
           'administrator' as "fixAs", true as "isFixSafe",
           case when m.oid in (select reach.role from reach) then 'error' else 'warning' end as level
      from pg_catalog.pg_auth_members as am
@@ -30,5 +30,6 @@ export const powerRole = bySql(
      join pg_catalog.pg_roles as by on by.oid = am.grantor
     where g.rolname ~ '^pg_' and m.rolname !~ '^pg_'
       and not (g.rolname = 'pg_read_all_settings' and m.rolname = '${roles.doctor}')
+    group by g.rolname, m.rolname, m.oid
     order by 1`,
 )
