@@ -29,6 +29,8 @@ export const allVerbs = group({
     'verify-evidence': async () => (await import('./verbs/verify-evidence.ts')).verifyEvidenceVerb,
     apikey: async () => (await import('./verbs/apikey.ts')).apikey,
     kit: async () => (await import('./verbs/kit.ts')).kit,
+    staff: async () => (await import('./verbs/staff.ts')).staff,
+    'break-glass': async () => (await import('./verbs/break-glass.ts')).breakGlass,
     completions: async () => (await import('./verbs/completions.ts')).completions,
   },
 })

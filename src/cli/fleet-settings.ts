@@ -17,6 +17,8 @@ import type { Terminal } from './verb.ts'
 export interface FleetSettings {
   readonly catalog: string
   readonly admin: string
+  /** The app's login, where it is needed. */
+  readonly app: string | undefined
   readonly secrets: SecretStore
   readonly config: PartywallConfig
   /** Undefined when nobody says where backups are kept. */
@@ -36,6 +38,7 @@ export async function readFleetSettings(terminal: Terminal): Promise<FleetSettin
   return {
     catalog,
     admin,
+    app: settings.app,
     config,
     secrets: secretsOf(terminal, settings, config),
     backups: backupsOf(terminal, settings, config),
