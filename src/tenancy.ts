@@ -7,12 +7,11 @@ import type { AuditTrail } from './core/audit-trail.ts'
 import type { Grant } from './core/break-glass.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import { FairQueue, type FairQueueStats } from './core/fair-queue.ts'
-import { openGrant } from './core/open-grant.ts'
+import { runByGrant } from './core/open-grant.ts'
 import { mainPlacement } from './core/placement.ts'
 import { PlannedCatalog } from './core/planned-catalog.ts'
 import { Plans } from './core/plans.ts'
 import type { SecretReader } from './core/secret-reader.ts'
-import { parsePrivateKey } from './core/staff.ts'
 import type { TenantRef } from './core/tenant.ts'
 import { type AcrossTenantsOptions, createTenantContext, type TenantContext, TenantScope } from './core/tenant-context.ts'
 import { TenantDirectory } from './core/tenant-directory.ts'
@@ -251,15 +250,7 @@ export class Tenancy {
     options: { readonly key: string; readonly requestId?: string | undefined },
     fn: (context: TenantContext) => T | Promise<T>,
   ): Promise<T> {
-    const { requestId = crypto.randomUUID() } = options
-    const use = await openGrant(this.#parts.witnesses, grantId, parsePrivateKey(options.key), requestId)
-    try {
-      const tenant = await this.tenants.get(use.tenantId)
-      const context = createTenantContext({ tenant, actor: { kind: 'staff', id: use.staffId }, requestId, grant: use })
-      return await this.scope.run(context, async (inside) => await fn(inside))
-    } finally {
-      use.end()
-    }
+    return await runByGrant({ ...this.#parts.witnesses, tenants: this.tenants, scope: this.scope }, grantId, options, fn)
   }
 
   /**

@@ -6,7 +6,9 @@ import { parseGrantId } from './break-glass.ts'
 import { openingText, signText } from './break-glass-documents.ts'
 import type { BreakGlassStore } from './break-glass-store.ts'
 import { findUsable, type GrantWitnesses, OpenGrantUse, pinnedStaff } from './grant-use.ts'
-import { publicTextOf } from './staff.ts'
+import { parsePrivateKey, publicTextOf } from './staff.ts'
+import type { Tenant, TenantId } from './tenant.ts'
+import { createTenantContext, type TenantContext, type TenantScope } from './tenant-context.ts'
 
 /** What an opening needs. */
 export interface OpeningWitnesses extends GrantWitnesses {
@@ -19,7 +21,7 @@ export interface OpeningWitnesses extends GrantWitnesses {
  * @param key the private key of who asked for the grant.
  * @throws {GrantNotFoundError} {@link BreakGlassRefusedError} {@link InvalidInputError}
  */
-export async function openGrant(witnesses: OpeningWitnesses, id: string, key: KeyObject, requestId: string): Promise<OpenGrantUse> {
+async function openGrant(witnesses: OpeningWitnesses, id: string, key: KeyObject, requestId: string): Promise<OpenGrantUse> {
   const { store, clock, auditTrail } = witnesses
   const grantId = parseGrantId(id)
   try {
@@ -50,6 +52,29 @@ export async function openGrant(witnesses: OpeningWitnesses, id: string, key: Ke
       if (await store.advance(grantId, 'expired', 'partywall')) await noteExpired(witnesses, grantId)
     }
     throw error
+  }
+}
+
+/** Where a use runs. */
+interface GrantGround extends OpeningWitnesses {
+  readonly tenants: { get(ref: TenantId): Promise<Tenant> }
+  readonly scope: TenantScope
+}
+
+/** Opens the grant, runs `fn` in the scope of its tenant, and ends the use. @throws as {@link openGrant}, and what `fn` throws. */
+export async function runByGrant<T>(
+  ground: GrantGround,
+  grantId: string,
+  { key, requestId = crypto.randomUUID() }: { readonly key: string; readonly requestId?: string | undefined },
+  fn: (context: TenantContext) => T | Promise<T>,
+): Promise<T> {
+  const use = await openGrant(ground, grantId, parsePrivateKey(key), requestId)
+  try {
+    const tenant = await ground.tenants.get(use.tenantId)
+    const context = createTenantContext({ tenant, actor: { kind: 'staff', id: use.staffId }, requestId, grant: use })
+    return await ground.scope.run(context, async (inside) => await fn(inside))
+  } finally {
+    use.end()
   }
 }
 

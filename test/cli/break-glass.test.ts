@@ -10,6 +10,7 @@ before(async () => {
   project = await cliFleet()
   const { fleet } = project
   await fleet.migrateMain()
+  await project.json('database', 'create', `${project.catalog.name}_schemas`, '--holds', 'schema', '--server', 'main', '--json')
   await project.json('tenant', 'onboard', 'acme', '--plan', 'team', '--name', 'Acme', '--json')
 })
 after(() => project.strike())

@@ -61,6 +61,7 @@ export async function cliFleet(): Promise<CliFleet> {
   const env = {
     PARTYWALL_CATALOG_URL: catalog.urls.gatekeeper,
     PARTYWALL_ADMIN_URL: catalog.urls.migrator,
+    PARTYWALL_DATABASE_URL: catalog.urls.app,
     PARTYWALL_BACKUPS_DIR: 'backups',
   }
   const fleet = await openFleet({
