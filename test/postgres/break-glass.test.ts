@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { statementFingerprint } from '../../src/core/grant-use.ts'
-import { BreakGlassRefusedError, GrantNotFoundError, InvalidInputError } from '../../src/errors.ts'
+import { BreakGlassRefusedError, GrantNotFoundError, InvalidInputError, TransactionAbortedError } from '../../src/errors.ts'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
 import { anyId, type Emergency, emergency, operator, person } from '../support/break-glass.ts'
 import { rowsPerTenant } from '../support/cast.ts'
@@ -161,12 +161,12 @@ test('a grant for writing writes, and in none can one get a capability that outl
     if (!hasOwnDatabase) return
     const own = `select i.capability from partywall.issue_own(interval '1 minute', 'kept') as i`
     await assert.rejects(set.tenancy.query(own), /no capability is issued/)
-    await set.tenancy
-      .transaction(async (tx) => {
-        await tx.query('select pg_advisory_unlock_all()')
-        await assert.rejects(tx.query(own), /no capability is issued/)
-      })
-      .catch(() => {})
+    const unlocking = set.tenancy.transaction(async (tx) => {
+      await tx.query('select pg_advisory_unlock_all()')
+      await assert.rejects(tx.query(own), /no capability is issued/)
+    })
+    // At its COMMIT, and not at an assertion inside.
+    await assert.rejects(unlocking, TransactionAbortedError)
   })
   const reading = await set.granted()
   await set.tenancy.breakGlass(reading.id, set.ada, async () => {
