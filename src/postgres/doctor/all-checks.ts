@@ -42,6 +42,7 @@ import { policySubSelect } from './checks/policy-sub-select.ts'
 import { powerRole } from './checks/power-role.ts'
 import { publicConnect } from './checks/public-connect.ts'
 import { publicPrivileges } from './checks/public-privileges.ts'
+import { readableForeignTable } from './checks/readable-foreign-table.ts'
 import { readableMaterializedView } from './checks/readable-materialized-view.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
@@ -103,6 +104,7 @@ export const allChecks: readonly DoctorCheck[] = [
   powerRole,
   publicConnect,
   publicPrivileges,
+  readableForeignTable,
   readableMaterializedView,
   rowSecurityNotForced,
   rowSecurityOff,
