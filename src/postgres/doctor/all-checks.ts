@@ -19,6 +19,7 @@ import { databaseOwner } from './checks/database-owner.ts'
 import { databasePrivileges } from './checks/database-privileges.ts'
 import { defaultExecute } from './checks/default-execute.ts'
 import { defaultPrivileges } from './checks/default-privileges.ts'
+import { definerFunctionBypasses } from './checks/definer-function-bypasses.ts'
 import { definerView } from './checks/definer-view.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
@@ -81,6 +82,7 @@ export const allChecks: readonly DoctorCheck[] = [
   databasePrivileges,
   defaultExecute,
   defaultPrivileges,
+  definerFunctionBypasses,
   definerView,
   failOpenPolicy,
   foreignPermissivePolicy,
