@@ -29,6 +29,7 @@ import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-c
 import { grantOption } from './checks/grant-option.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
 import { largeObjects } from './checks/large-objects.ts'
+import { leakproofFunction } from './checks/leakproof-function.ts'
 import { loginLimits } from './checks/login-limits.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
@@ -92,6 +93,7 @@ export const allChecks: readonly DoctorCheck[] = [
   grantOption,
   immutablePolicyFunction,
   largeObjects,
+  leakproofFunction,
   loginLimits,
   noRestrictiveTwin,
   nullableTenantColumn,
