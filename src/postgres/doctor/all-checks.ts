@@ -44,6 +44,7 @@ import { policySubSelect } from './checks/policy-sub-select.ts'
 import { powerRole } from './checks/power-role.ts'
 import { publicConnect } from './checks/public-connect.ts'
 import { publicPrivileges } from './checks/public-privileges.ts'
+import { reachablePartition } from './checks/reachable-partition.ts'
 import { readableForeignTable } from './checks/readable-foreign-table.ts'
 import { readableMaterializedView } from './checks/readable-materialized-view.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
@@ -108,6 +109,7 @@ export const allChecks: readonly DoctorCheck[] = [
   powerRole,
   publicConnect,
   publicPrivileges,
+  reachablePartition,
   readableForeignTable,
   readableMaterializedView,
   rowSecurityNotForced,
