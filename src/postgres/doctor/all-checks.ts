@@ -19,6 +19,8 @@ import { databaseOwner } from './checks/database-owner.ts'
 import { databasePrivileges } from './checks/database-privileges.ts'
 import { defaultExecute } from './checks/default-execute.ts'
 import { defaultPrivileges } from './checks/default-privileges.ts'
+import { definerFunctionBypasses } from './checks/definer-function-bypasses.ts'
+import { definerView } from './checks/definer-view.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { foreignServers } from './checks/foreign-servers.ts'
@@ -27,6 +29,7 @@ import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-c
 import { grantOption } from './checks/grant-option.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
 import { largeObjects } from './checks/large-objects.ts'
+import { leakproofFunction } from './checks/leakproof-function.ts'
 import { loginLimits } from './checks/login-limits.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
@@ -41,6 +44,9 @@ import { policySubSelect } from './checks/policy-sub-select.ts'
 import { powerRole } from './checks/power-role.ts'
 import { publicConnect } from './checks/public-connect.ts'
 import { publicPrivileges } from './checks/public-privileges.ts'
+import { reachablePartition } from './checks/reachable-partition.ts'
+import { readableForeignTable } from './checks/readable-foreign-table.ts'
+import { readableMaterializedView } from './checks/readable-materialized-view.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
@@ -78,6 +84,8 @@ export const allChecks: readonly DoctorCheck[] = [
   databasePrivileges,
   defaultExecute,
   defaultPrivileges,
+  definerFunctionBypasses,
+  definerView,
   failOpenPolicy,
   foreignPermissivePolicy,
   foreignServers,
@@ -86,6 +94,7 @@ export const allChecks: readonly DoctorCheck[] = [
   grantOption,
   immutablePolicyFunction,
   largeObjects,
+  leakproofFunction,
   loginLimits,
   noRestrictiveTwin,
   nullableTenantColumn,
@@ -100,6 +109,9 @@ export const allChecks: readonly DoctorCheck[] = [
   powerRole,
   publicConnect,
   publicPrivileges,
+  reachablePartition,
+  readableForeignTable,
+  readableMaterializedView,
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
