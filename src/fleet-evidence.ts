@@ -12,7 +12,8 @@ import type { Tenant } from './core/tenant.ts'
 import { collectReport } from './doctor/report.ts'
 import { Evidence } from './evidence/evidence.ts'
 import type { DoctorEvidence } from './evidence/facts.ts'
-import { backupsSeen, movesSince } from './evidence/history.ts'
+import { backupsSeen, grantsSince, movesSince } from './evidence/history.ts'
+import type { BreakGlass } from './operations/break-glass.ts'
 import type { Moves } from './operations/moves/moves.ts'
 import { partywallVersion } from './partywall-version.ts'
 import type { ControlPool } from './postgres/control-pool.ts'
@@ -27,6 +28,7 @@ export interface FleetEvidenceParts {
   readonly placements: (isolation: Isolation) => PlacementAdapter
   readonly plans: Plans
   readonly moves: Pick<Moves, 'list'>
+  readonly breakGlass: Pick<BreakGlass, 'list'>
   readonly backups: FleetBackups | undefined
   readonly secrets: SecretStore
   readonly auditTrail: AuditTrail
@@ -34,11 +36,12 @@ export interface FleetEvidenceParts {
 }
 
 export function fleetEvidence(parts: FleetEvidenceParts): Evidence {
-  const { reader, connections, placements, plans, moves, backups, secrets, auditTrail, clock } = parts
+  const { reader, connections, placements, plans, moves, breakGlass, backups, secrets, auditTrail, clock } = parts
   return new Evidence({
     sources: {
       ...evidenceSources({ reader, connections, placements, plans }),
       doctor: (tenant) => examined(parts, tenant),
+      grants: async ({ id }, since) => grantsSince(await breakGlass.list({ tenantId: id }), since),
       moves: async ({ id }, since) => movesSince(await moves.list({ tenantId: id, limit: 1_000 }), since),
       backups: backups === undefined ? undefined : async ({ id }) => backupsSeen((await backups.backups.list(id)).backups),
     },

@@ -421,7 +421,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     exports: new Exports({ catalog, asMigrator, auditTrail }),
     imports: new Imports({ catalog, asMigrator, auditTrail }),
     evidence: fleetEvidence({
-      ...{ reader, connections, catalog, plans, moves, backups, secrets, auditTrail, clock },
+      ...{ reader, connections, catalog, plans, moves, breakGlass, backups, secrets, auditTrail, clock },
       placements: (isolation) => placements.for(isolation),
     }),
     connections,

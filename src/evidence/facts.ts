@@ -79,11 +79,13 @@ export interface AuditEvidence {
 
 export interface GrantEvidence {
   readonly by: string
-  readonly approvedBy: string | null
+  /** Who approved or denied it; null while nobody has. */
+  readonly decidedBy: string | null
   readonly reason: string
   readonly ticket: string
   readonly scope: string
-  readonly from: Date | null
+  /** When it was used first; null if it never was. */
+  readonly openedAt: Date | null
   readonly until: Date
   readonly state: string
 }

@@ -1,15 +1,27 @@
 // What has happened to a tenant, in the words of a report.
 
 import type { Backup } from '../backup/backup-listing.ts'
+import type { Grant } from '../core/break-glass.ts'
 import type { Move } from '../core/move.ts'
 import type { Placement } from '../core/placement.ts'
-import type { BackupEvidence, MoveEvidence } from './facts.ts'
+import type { BackupEvidence, GrantEvidence, MoveEvidence } from './facts.ts'
 
 /** The moves that were under way at that moment or later, the newest first. */
 export function movesSince(moves: readonly Move[], since: Date): readonly MoveEvidence[] {
   return moves
     .filter(({ finishedAt }) => finishedAt === undefined || finishedAt >= since)
     .map(({ source, target, state, createdAt }) => ({ from: named(source), to: named(target), state, at: createdAt }))
+}
+
+/** Grants that were asked for at that moment or later, or were still good then, whatever became of them. */
+export function grantsSince(grants: readonly Grant[], since: Date): readonly GrantEvidence[] {
+  return grants
+    .filter(({ requestedAt, expiresAt }) => (expiresAt ?? requestedAt) >= since)
+    .map(({ requestedBy, decidedBy, reason, ticket, scope, openedAt, expiresAt, requestedAt, state }) => ({
+      ...{ by: requestedBy, decidedBy: decidedBy ?? null, reason, ticket, scope, state },
+      openedAt: openedAt ?? null,
+      until: expiresAt ?? requestedAt,
+    }))
 }
 
 /** All of them: older ones hold rows too. */
