@@ -56,7 +56,8 @@ export interface Drive {
 export async function switchOver(drive: Drive): Promise<void> {
   for (const again of [...againAfterMs, undefined]) {
     const problem = await trySwitch(drive)
-    if (problem === undefined) return
+    // Who has asked for something else meanwhile, as to cancel it, goes first.
+    if (problem === undefined || drive.move.wish === 'cancel') return
     if (again === undefined) {
       await drive.advance('following', 'following', { wish: null, problem })
       drive.tell({ kind: 'problem', ...problem })
