@@ -77,7 +77,10 @@ describe('evidence', () => {
       const { report } = await evidenceOf(slug)
       assert.equal(report.tenant.isolation, isolation)
       const failed = statements(report).filter(({ verdict }) => verdict === 'failed')
-      assert.deepEqual(failed.map(({ id, proof }) => [id, ...proof.details]), [])
+      assert.deepEqual(
+        failed.map(({ id, proof }) => [id, ...proof.details]),
+        [],
+      )
       assert.equal(found(report, 'placement').verdict, 'passed')
       const neighbour = found(report, 'neighbour-sees-nothing')
       assert.equal(neighbour.verdict, 'passed', neighbour.proof.details.join('\n'))
