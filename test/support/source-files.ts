@@ -58,6 +58,7 @@ const importLaws: readonly ImportLaw[] = [
   { in: /^src\/(?!postgres\/)/, mayNotImport: /^pg(-|$)/, why: 'pg is imported in postgres/ only' },
   { in: /^src\/middleware\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|middleware\/)/, why: 'middleware/ imports core/ only' },
   { in: /^src\/doctor\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|doctor\/)/, why: 'doctor/ judges and prints; who looks is a port' },
+  { in: /^src\/audit\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|audit\/)/, why: 'audit/ judges rows; who reads them is a port' },
   { in: /^src\/secrets\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|secrets\/)/, why: 'secrets/ imports core/ only' },
   {
     in: /^src\/backup\//,
