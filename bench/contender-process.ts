@@ -2,7 +2,7 @@
 
 import type { Command, Reply } from './contender.ts'
 import { openKyselyPartywall, openKyselyPg } from './contenders/kysely.ts'
-import { openPartywall } from './contenders/partywall.ts'
+import { openAudited, openPartywall, openStrictlyAudited } from './contenders/partywall.ts'
 import { openPgNamed, openPgUnnamed } from './contenders/pg-raw.ts'
 import { openRlsTransaction } from './contenders/rls-transaction.ts'
 import { openTenantDrizzle } from './contenders/tenant-drizzle.ts'
@@ -11,6 +11,8 @@ import type { Contender, OpenContender, Operation } from './workload.ts'
 
 const contenders: Readonly<Record<string, OpenContender>> = {
   partywall: openPartywall,
+  'partywall-audited': openAudited,
+  'partywall-strict': openStrictlyAudited,
   'pg-named': openPgNamed,
   'pg-unnamed': openPgUnnamed,
   'rls-transaction': openRlsTransaction,
@@ -58,6 +60,7 @@ async function window(operation: Operation, clients: number, windowMs: number): 
     }
   }
   await Promise.all(Array.from({ length: clients }, loop))
+  await contender?.settle?.()
   const elapsedMs = performance.now() - start
   const { user, system } = process.cpuUsage(cpu)
   return { kind: 'window', operations: latencies.length, elapsedMs, p99Ms: quantile(latencies, 0.99), clientCpuUs: user + system }

@@ -110,6 +110,9 @@ const tables = `
     constraint readings_pkey primary key (tenant_id, id)
   );
   select partywall.protect('app.readings');
+  set search_path = app;
+  select partywall.create_audit_log();
+  reset search_path;
   reset role;
 `
 

@@ -5,6 +5,7 @@
 
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { audit } from './audit.ts'
 import { connections } from './connections.ts'
 import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
@@ -41,6 +42,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   drop,
   move,
   context,
+  audit,
   fleet,
   doctor,
 }

@@ -21,6 +21,8 @@ export type Operation = () => Promise<void>
 /** A contender, open. It has the operations that it takes part in. */
 export interface Contender {
   readonly operations: Readonly<Partial<Record<WorkloadName, Operation>>>
+  /** What a window has put off: done before it ends, so that it is not left to somebody else's. */
+  settle?(): Promise<void>
   close(): Promise<void>
 }
 

@@ -216,6 +216,9 @@ export class OverloadedError extends errorClass('PW_OVERLOADED', 503, true, 'Ove
 /** The call waited for a connection until its deadline. */
 export class AdmissionTimeoutError extends errorClass('PW_ADMISSION_TIMEOUT', 503, true, 'Overloaded. Try again shortly.') {}
 
+/** What has to be recorded in the tenant's audit log cannot be. What was asked for was not sent. */
+export class AuditUnavailableError extends errorClass('PW_AUDIT_UNAVAILABLE', 503, true, 'Briefly unavailable. Try again.') {}
+
 /** The tenancy has been closed. */
 export class ClosedError extends errorClass('PW_CLOSED', 503, false, 'Shutting down.') {}
 

@@ -35,6 +35,7 @@ export type { CreateTenantInput, StatusChange, Tenants, UpdateTenantInput } from
 export {
   AbortedError,
   AdmissionTimeoutError,
+  AuditUnavailableError,
   BackupInvalidError,
   BackupNotFoundError,
   BodyTooLargeError,

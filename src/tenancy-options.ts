@@ -11,6 +11,7 @@ import type { Trace } from './core/tenant-context.ts'
 import type { ServedVersions } from './postgres/open-databases.ts'
 import type { ReplicaBounds } from './postgres/replicas.ts'
 import type { CacheStore } from './resources/cache/cache.ts'
+import type { AuditOptions } from './tenant-audit.ts'
 
 export interface TenancyOptions {
   /** URL of the gatekeeper's login: it reads the catalog and issues capabilities. */
@@ -62,6 +63,11 @@ export interface TenancyOptions {
   readonly cache?: CacheStore | undefined
   /** Where refusals and dangerous acts are recorded. Default: the catalog's database. */
   readonly auditTrail?: AuditTrail | undefined
+  /**
+   * Records every access in the tenants' own audit logs: which statement, on whose behalf, how many rows, refused ones too. Default: nothing
+   * is recorded. Each tenant's schema needs the log: `select partywall.create_audit_log();` in a migration.
+   */
+  readonly audit?: AuditOptions | undefined
   /** Shown in pg_stat_activity. Default `partywall`. */
   readonly applicationName?: string | undefined
   readonly clock?: Clock | undefined

@@ -10,6 +10,7 @@ import type { MoveWait } from './postgres/move-wait.ts'
 import type { OpenDatabases } from './postgres/open-databases.ts'
 import type { ReplicaDatabases } from './postgres/replicas.ts'
 import type { TenantCaches } from './resources/cache/tenant-cache.ts'
+import type { TenantAudit } from './tenant-audit.ts'
 
 export interface TenancyParts {
   readonly reader: ControlPool
@@ -21,6 +22,7 @@ export interface TenancyParts {
   readonly replicas: ReplicaDatabases
   readonly replicaLeases: Leases
   readonly caches: TenantCaches
+  readonly audit: TenantAudit
   readonly protectedNames: ProtectedTables
   readonly witnesses: OpeningWitnesses & { readonly store: BreakGlassStore }
 }
@@ -30,6 +32,11 @@ export async function closeParts(parts: TenancyParts): Promise<void> {
   const { main } = parts.databases
   main.queue.close()
   parts.moveWait.close()
+  // What could not be written is told at the very end, when everything is closed.
+  const lost = await parts.audit.close().then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  )
   await parts.directory.close()
   main.pool.close()
   await parts.replicas.close()
@@ -38,4 +45,5 @@ export async function closeParts(parts: TenancyParts): Promise<void> {
   await main.capabilities.close().catch(() => {})
   await parts.reader.close()
   await parts.writer?.close()
+  if (lost !== undefined) throw lost.error
 }

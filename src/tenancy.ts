@@ -18,6 +18,7 @@ import { TenantDirectory } from './core/tenant-directory.ts'
 import { Tenants } from './core/tenants.ts'
 import { BreakGlassRefusedError, ClosedError, ConfigurationError } from './errors.ts'
 import { PostgresApiKeys } from './postgres/api-keys.ts'
+import { sharedAuditSink } from './postgres/audit-sinks.ts'
 import { PostgresAuditTrail } from './postgres/audit-trail.ts'
 import { assertSafe, type ProtectedTable, protectedTables } from './postgres/boot-gate.ts'
 import { PostgresBreakGlassStore } from './postgres/break-glass-store.ts'
@@ -48,14 +49,16 @@ import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 import { type TenantCache, TenantCaches } from './resources/cache/tenant-cache.ts'
 import type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
 import { closeParts, type TenancyParts } from './tenancy-parts.ts'
+import { openStatementAudit, TenantAudit } from './tenant-audit.ts'
 
-/** Everything that is open, in the order of opening. */
 /** Tenants, their context, and the doors to their data. Made by {@link createTenancy}. */
 export class Tenancy {
   readonly scope: TenantScope
   readonly tenants: Tenants
   readonly auditTrail: AuditTrail
   readonly apiKeys: ApiKeys
+  /** The tenants' own audit logs. */
+  readonly audit: TenantAudit
   readonly #parts: TenancyParts
   readonly #kysely: Kysely<unknown>
   #protectedNames: ProtectedTables
@@ -74,6 +77,7 @@ export class Tenancy {
     this.tenants = parts.tenants
     this.auditTrail = parts.auditTrail
     this.apiKeys = parts.apiKeys
+    this.audit = parts.audit
     this.#parts = parts
     this.#protectedNames = parts.protectedNames
     this.#kysely = tenantKysely({ leases: parts.leases, scope: parts.scope, tables: () => this.#protectedNames })
@@ -228,6 +232,8 @@ export class Tenancy {
       requestId: this.tryCurrent()?.requestId,
       reason: options.reason,
     })
+    const context = createTenantContext({ tenant: tenantFound, ...this.tryCurrent(), ...options })
+    await this.audit.noteOwn(context, 'capability.issue', { reason: options.reason })
     return await this.#parts.leases.issueCapability(tenantFound, options.ttlMs ?? 60_000)
   }
 
@@ -250,7 +256,8 @@ export class Tenancy {
     options: { readonly key: string; readonly requestId?: string | undefined },
     fn: (context: TenantContext) => T | Promise<T>,
   ): Promise<T> {
-    return await runByGrant({ ...this.#parts.witnesses, tenants: this.tenants, scope: this.scope }, grantId, options, fn)
+    const { witnesses, audit } = this.#parts
+    return await runByGrant({ ...witnesses, tenants: this.tenants, scope: this.scope, log: audit }, grantId, options, fn)
   }
 
   /**
@@ -394,7 +401,7 @@ async function joinAll(
   const pool = new ConnectionPool({ connectionString: options.database, clock, applicationName, budget, ...poolOptions })
   const queue = new FairQueue({ ...options.admission, slots: connectionsMax, clock })
   const databases = new OpenDatabases({
-    main: { name: mainPlacement.database, holds: 'pooled', pool, queue, capabilities },
+    main: { name: mainPlacement.database, holds: 'pooled', pool, queue, capabilities, audit: sharedAuditSink(reader) },
     reader,
     urls: { app: options.database, gatekeeper: options.catalog },
     secrets: options.secrets ?? noSecrets,
@@ -417,11 +424,13 @@ async function joinAll(
   const { movingWaitMs } = options
   const { tenantWaitingMax, waitingMax } = options.admission ?? {}
   const moveWait = new MoveWait({ databases, clock, movingWaitMs, tenantWaitingMax, waitingMax })
+  const statementAudit = await openStatementAudit(options.audit, { databases, moveWait, clock })
   const leaseOptions: Omit<LeasesOptions, 'databases'> = {
     clock,
     moveWait,
     weight: ({ tenant }) => plans.weightOf(tenant.plan),
     statementTimeoutMs: options.statementTimeoutMs,
+    audit: statementAudit,
     onRefused: (id) => directory.invalidate(id),
   }
   const leases = new Leases({ ...leaseOptions, databases })
@@ -449,6 +458,7 @@ async function joinAll(
     replicas,
     replicaLeases,
     caches,
+    audit: new TenantAudit(statementAudit, scope),
     scope,
     tenants,
     auditTrail,

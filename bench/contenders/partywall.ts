@@ -2,10 +2,11 @@
 
 import { createTenantContext, type TenantContext } from '../../src/core/tenant-context.ts'
 import { createTenancy, type Tenancy } from '../../src/tenancy.ts'
+import type { AuditOptions } from '../../src/tenant-audit.ts'
 import { type Contender, Draws, expectRows, explicit, implied, listLength, type Site } from '../workload.ts'
 
 /** A tenancy on the run's database. Capabilities outlive the run, so that renewal is not measured with some windows only. */
-export async function openTenancy(site: Site, name: string): Promise<Tenancy> {
+export async function openTenancy(site: Site, name: string, audit?: AuditOptions): Promise<Tenancy> {
   return await createTenancy({
     catalog: site.urls.gatekeeper,
     database: site.urls.app,
@@ -14,6 +15,7 @@ export async function openTenancy(site: Site, name: string): Promise<Tenancy> {
     pool: { connectionsMax: site.connectionsMax, ownConnectionsMax: site.connectionsMax },
     capabilityTtlMs: 3_600_000,
     tenantTtlMs: 3_600_000,
+    audit,
   })
 }
 
@@ -24,7 +26,20 @@ export async function contextsOf(tenancy: Tenancy, tenantIds: readonly string[])
 }
 
 export async function openPartywall(site: Site, name: string): Promise<Contender> {
-  const tenancy = await openTenancy(site, name)
+  return await contenderOf(site, await openTenancy(site, name))
+}
+
+/** Every statement is recorded in its tenant's log, in batches. */
+export async function openAudited(site: Site, name: string): Promise<Contender> {
+  return await contenderOf(site, await openTenancy(site, name, {}))
+}
+
+/** Every statement is recorded, durably, before it is sent. */
+export async function openStrictlyAudited(site: Site, name: string): Promise<Contender> {
+  return await contenderOf(site, await openTenancy(site, name, { strict: 'all' }))
+}
+
+async function contenderOf(site: Site, tenancy: Tenancy): Promise<Contender> {
   const contexts = await contextsOf(tenancy, site.tenantIds)
   const scanned = new Map((await contextsOf(tenancy, site.scannedTenantIds)).map((context) => [context.tenant.id as string, context]))
   const draws = new Draws(site, process.pid)
@@ -63,6 +78,7 @@ export async function openPartywall(site: Site, name: string): Promise<Contender
         expectRows(rows.length, 1)
       },
     },
+    settle: () => tenancy.audit.flush(),
     close: () => tenancy.close(),
   }
 }

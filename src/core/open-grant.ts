@@ -7,7 +7,7 @@ import { openingText, signText } from './break-glass-documents.ts'
 import type { BreakGlassStore } from './break-glass-store.ts'
 import { findUsable, type GrantWitnesses, OpenGrantUse, pinnedStaff } from './grant-use.ts'
 import { parsePrivateKey, publicTextOf } from './staff.ts'
-import type { Tenant, TenantId } from './tenant.ts'
+import type { Json, Tenant, TenantId } from './tenant.ts'
 import { createTenantContext, type TenantContext, type TenantScope } from './tenant-context.ts'
 
 /** What an opening needs. */
@@ -59,6 +59,8 @@ async function openGrant(witnesses: OpeningWitnesses, id: string, key: KeyObject
 interface GrantGround extends OpeningWitnesses {
   readonly tenants: { get(ref: TenantId): Promise<Tenant> }
   readonly scope: TenantScope
+  /** The tenant's own log. */
+  readonly log: { noteOwn(context: TenantContext, operation: string, details: Readonly<Record<string, Json>>): Promise<void> }
 }
 
 /** Opens the grant, runs `fn` in the scope of its tenant, and ends the use. @throws as {@link openGrant}, and what `fn` throws. */
@@ -72,7 +74,15 @@ export async function runByGrant<T>(
   try {
     const tenant = await ground.tenants.get(use.tenantId)
     const context = createTenantContext({ tenant, actor: { kind: 'staff', id: use.staffId }, requestId, grant: use })
-    return await ground.scope.run(context, async (inside) => await fn(inside))
+    const { ticket, reason, endsAt } = use
+    await ground.log.noteOwn(context, 'break_glass.open', { reason, ticket, until: endsAt.toISOString() })
+    try {
+      return await ground.scope.run(context, async (inside) => await fn(inside))
+    } finally {
+      use.end()
+      // It is in the control plane's trail as well, and what `fn` threw says more.
+      await ground.log.noteOwn(context, 'break_glass.end', { ticket }).catch(() => {})
+    }
   } finally {
     use.end()
   }

@@ -323,5 +323,5 @@ const controlPlaneRules = `
     from pg_catalog.pg_proc as p
    where p.pronamespace = 'partywall'::regnamespace
      and p.prosecdef
-     and p.proname not in ('tenant_id', 'tenant_bigint', 'tenant_text', 'refuse', 'refuse_write', 'refuse_key', 'refuse_write_key', 'bind_capability', 'issue_own', 'issue_for_grant', 'revoke_grant', 'gate_of', 'reopen_gate')
+     and p.proname not in ('tenant_id', 'tenant_bigint', 'tenant_text', 'refuse', 'refuse_write', 'refuse_key', 'refuse_write_key', 'bind_capability', 'issue_own', 'issue_for_grant', 'revoke_grant', 'gate_of', 'reopen_gate', 'append_own_audit')
      and has_function_privilege($1::name, p.oid, 'execute')`

@@ -21,6 +21,7 @@ import type { Flush, FlushStep } from './flush.ts'
 import type { MoveWait } from './move-wait.ts'
 import type { QueryResult, TypeParsers } from './result.ts'
 import { classify } from './statement.ts'
+import type { StatementAudit } from './statement-audit.ts'
 import type { TenantDatabase, TenantDatabases } from './tenant-database.ts'
 import { Tries } from './tries.ts'
 import { aborted, Watchdog } from './watchdog.ts'
@@ -57,6 +58,8 @@ export interface LeasesOptions {
   readonly statementTimeoutMs?: number | undefined
   /** Every statement runs in a read-only transaction: what writes is refused by the database, wherever it runs. Default false. */
   readonly isReadOnly?: boolean | undefined
+  /** Told of every statement, and asked before each whether it may be sent. Default: nobody. */
+  readonly audit?: StatementAudit | undefined
   /** Told when the database refuses a tenant that a cache believed active. */
   readonly onRefused?: ((tenantId: TenantId) => void) | undefined
 }
@@ -77,6 +80,7 @@ export class Leases {
   readonly #weight: (context: TenantContext) => number
   readonly #admissionDeadlineMs: number | undefined
   readonly moveWait: MoveWait
+  readonly audit: StatementAudit | undefined
   readonly #onRefused: (tenantId: TenantId) => void
   readonly #binding: Binding
   readonly #grantBindings: { readonly read_only: Binding; readonly read_write: Binding }
@@ -89,6 +93,7 @@ export class Leases {
     this.#weight = options.weight ?? (() => 1)
     this.moveWait = options.moveWait
     this.#admissionDeadlineMs = options.admissionDeadlineMs
+    this.audit = options.audit
     this.#onRefused = options.onRefused ?? (() => {})
     const { isReadOnly = false } = options
     const { statementTimeoutMs } = this
@@ -108,6 +113,21 @@ export class Leases {
    * @throws {TenancyError} what the database refused; pg's DatabaseError for the application's own SQL.
    */
   async query<Row = Record<string, unknown>>(context: TenantContext, statement: Statement): Promise<QueryResult<Row>> {
+    const { audit } = this
+    if (audit === undefined) return await this.#query<Row>(context, statement)
+    try {
+      const first = audit.begin(context, statement)
+      if (first !== undefined) await first
+      const result = await this.#query<Row>(context, statement)
+      audit.done(context, statement, result.rowCount)
+      return result
+    } catch (error) {
+      audit.failed(context, statement, error)
+      throw error
+    }
+  }
+
+  async #query<Row>(context: TenantContext, statement: Statement): Promise<QueryResult<Row>> {
     const { kind } = classify(statement.text)
     if (kind !== 'query') {
       throw new StatementRefusedError(

@@ -9,13 +9,15 @@ import type { Placement } from '../core/placement.ts'
 import type { SecretReader } from '../core/secret-reader.ts'
 import type { Tenant, TenantId } from '../core/tenant.ts'
 import { runOutside } from '../core/tenant-context.ts'
-import { ClosedError, DatabaseUnavailableError, TenantVersionError } from '../errors.ts'
+import { ClosedError, ConfigurationError, DatabaseUnavailableError, TenantVersionError } from '../errors.ts'
+import { ownAuditSink, sharedAuditSink } from './audit-sinks.ts'
 import { Capabilities } from './capabilities.ts'
 import type { ConnectionBudget } from './connection-budget.ts'
 import { ControlPool } from './control-pool.ts'
 import type { CredentialSource } from './credentials.ts'
 import { addressOf, type DatabaseAddress, type DatabaseRow, findDatabase, type MainUrls } from './database-address.ts'
 import { ownControl } from './own-control.ts'
+import { auditSecretName } from './placements/own-database.ts'
 import { ConnectionPool, type ConnectionPoolOptions } from './pool.ts'
 import type { TenantDatabase, TenantDatabases } from './tenant-database.ts'
 
@@ -141,13 +143,24 @@ export class OpenDatabases implements TenantDatabases {
     return await addressOf(refresh ? await this.#find(row.name) : row, urls, secrets, refresh)
   }
 
+  /** With what the tenant's login proves that an append is this application's. */
+  async #auditKeyOf(row: DatabaseRow, refresh: boolean): Promise<Buffer> {
+    const { secrets } = this.#options
+    const name = auditSecretName(row.secretName!)
+    if (refresh) secrets.forget?.(name)
+    const key = await secrets.get(name)
+    if (key === undefined) throw new ConfigurationError(`The secret store has no ${name}: the key of the audit log of ${row.name}.`)
+    return Buffer.from(key, 'base64url')
+  }
+
   #buildOwn(row: DatabaseRow): Opened {
     const { clock, applicationName, capabilityTtlMs: ttlMs, ownConnectionsMax, admission } = this.#options
     const pool = this.#poolOf(row)
     const queue = new FairQueue({ ...admission, reservedSlots: 0, slots: ownConnectionsMax, clock })
     const issuedTo = `${applicationName} ${process.pid}`
     const capabilities = new Capabilities({ control: ownControl(pool), isOwn: true, clock, ttlMs, issuedTo, tenantsMax: 1 })
-    return { name: row.name, holds: row.holds, pool, queue, capabilities, close: () => closeOne(pool, queue, capabilities) }
+    const audit = ownAuditSink(ownControl(pool), async (refresh) => await this.#auditKeyOf(row, refresh))
+    return { name: row.name, holds: row.holds, pool, queue, capabilities, audit, close: () => closeOne(pool, queue, capabilities) }
   }
 
   async #buildShared(row: DatabaseRow): Promise<Opened> {
@@ -161,7 +174,7 @@ export class OpenDatabases implements TenantDatabases {
       await closeOne(pool, queue, capabilities)
       await control.close()
     }
-    return { name: row.name, holds: row.holds, pool, queue, capabilities, close }
+    return { name: row.name, holds: row.holds, pool, queue, capabilities, audit: sharedAuditSink(control), close }
   }
 
   #poolOf(row: DatabaseRow): ConnectionPool {

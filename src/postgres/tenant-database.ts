@@ -14,6 +14,20 @@ export interface TenantDatabase {
   readonly pool: ConnectionPool
   readonly queue: FairQueue
   readonly capabilities: CapabilitySource
+  /** Where what is recorded of its tenants is written; none at a replica. */
+  readonly audit?: AuditSink | undefined
+}
+
+/** Appends to the audit logs of a database's tenants (postgres/sql/wall/0014-audit.sql). */
+export interface AuditSink {
+  /** @param isRetry Some of them may be there already. */
+  append(tenantIds: readonly TenantId[], payloads: readonly string[], isRetry: boolean): Promise<readonly AuditAppended[]>
+}
+
+/** What became of one tenant's. */
+export interface AuditAppended {
+  readonly tenant_id: TenantId
+  readonly outcome: 'appended' | 'moving' | 'no_log' | 'unknown'
 }
 
 /** Where capabilities come from: those of the database itself, or a replica's, which come from its primary. */

@@ -123,6 +123,9 @@ export class Housing {
     }
     const secret = `tenant/${tenant.id}/login`
     this.#passwords.set(secret, password)
+    const auditKey = randomBytes(32)
+    this.#passwords.set(`${secret}/audit`, auditKey.toString('base64url'))
+    await database.superuser.query('select partywall.set_audit_key($1, $2)', [name, auditKey])
     await this.#register({ name, server, database: name, holds: 'tenant', tenantId: tenant.id, login: name, secret })
     const app = urlFor(superuserUrl, name, { name, password })
     return placeIn(database, { isolation, server, database: name, schema: 'app' }, name, app)

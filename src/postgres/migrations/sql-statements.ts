@@ -1,8 +1,8 @@
 // SQL text read by PostgreSQL's own parser (libpg-query, compiled to WebAssembly): where its statements begin, and what they are.
 
-import { setFlagsFromString } from 'node:v8'
 import type { Node, ParseResult } from '@pgsql/types'
 import { MigrationError } from '../../errors.ts'
+import { sqlParser } from '../sql-parser.ts'
 
 /** One statement of a file. */
 export interface SqlStatement {
@@ -44,8 +44,7 @@ export function lineOf(text: string, offset: number): number {
 
 /** The parser is loaded when the first file is read: a process that migrates nothing never pays for it. */
 async function parse(text: string, file: string): Promise<ParseResult> {
-  loading ??= load()
-  const parser = await loading
+  const parser = await sqlParser()
   try {
     return await parser.parse(text)
   } catch (error) {
@@ -60,22 +59,4 @@ function charactersOf(text: string): (bytes: number) => number {
   const bytes = Buffer.from(text)
   if (bytes.length === text.length) return (offset) => offset
   return (offset) => bytes.subarray(0, offset).toString().length
-}
-
-let loading: Promise<typeof import('libpg-query')> | undefined
-
-/**
- * V8 compiles anew, and better, what of WebAssembly has run for a while. For the grammar, one function of a hundred thousand
- * instructions, that takes half a gigabyte of memory for some seconds, and files are parsed in milliseconds without it. How long
- * `a while` is, a module learns when it is loaded; afterwards the flag is what V8 has it at for everybody else.
- */
-async function load(): Promise<typeof import('libpg-query')> {
-  const parser = await import('libpg-query')
-  setFlagsFromString('--wasm-tiering-budget=2147483647')
-  try {
-    await parser.loadModule()
-  } finally {
-    setFlagsFromString('--wasm-tiering-budget=13000000')
-  }
-  return parser
 }

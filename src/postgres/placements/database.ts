@@ -18,6 +18,7 @@ import { assertServerIsFree, chooseServer } from './choosing.ts'
 import { moveGate } from './gate.ts'
 import { ownDatabaseFindings } from './login-findings.ts'
 import {
+  auditSecretName,
   databaseRemains,
   dropDatabase,
   findDatabaseOf,
@@ -137,8 +138,11 @@ export class DatabasePlacement implements PlacementAdapter {
       if (own?.tenantId !== tenant.id) return []
       const gone = await dropDatabase(this.#site, own)
       await this.#site.onStep('login dropped')
-      const hadSecret = (await this.#site.secrets.get(own.secretName)) !== undefined
-      await this.#site.secrets.delete(own.secretName)
+      const secrets: PurgeCount[] = []
+      for (const secret of [own.secretName, auditSecretName(own.secretName)]) {
+        if ((await this.#site.secrets.get(secret)) !== undefined) secrets.push({ kind: 'secret', where: secret, count: 1 })
+        await this.#site.secrets.delete(secret)
+      }
       // While the tenant's own row names it, the database stays in the list, as `dropping`; it goes with that row.
       await catalog.query(
         `delete from partywall.databases as d
@@ -148,7 +152,7 @@ export class DatabasePlacement implements PlacementAdapter {
       return [
         { kind: 'database', where: `${server} ${name}`, count: gone.database },
         { kind: 'login', where: `${server} ${name}`, count: gone.login },
-        { kind: 'secret', where: own.secretName, count: hadSecret ? 1 : 0 },
+        ...secrets,
       ].filter(({ count }) => count > 0)
     })
   }

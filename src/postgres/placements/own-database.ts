@@ -68,7 +68,8 @@ export function drawDatabaseName(): string {
  */
 export function loginSecretNames(tenantId: TenantId, database: string): readonly string[] {
   const names = [stockSecretName(database), moveSecretName(tenantId, database)]
-  return database === databaseNameOf(tenantId) ? [firstSecretName(tenantId), ...names] : names
+  if (database === databaseNameOf(tenantId)) names.unshift(firstSecretName(tenantId))
+  return [...names, ...names.map(auditSecretName)]
 }
 
 export function firstSecretName(tenantId: TenantId): string {
@@ -78,6 +79,11 @@ export function firstSecretName(tenantId: TenantId): string {
 /** Two databases of one tenant have two passwords. */
 export function moveSecretName(tenantId: TenantId, database: string): string {
   return `tenant/${tenantId}/${database}/login`
+}
+
+/** Beside a login's password: the key with which processes prove that what the login appends to the audit log is theirs. */
+export function auditSecretName(secretName: string): string {
+  return `${secretName}/audit`
 }
 
 export function stockSecretName(database: string): string {
@@ -142,6 +148,7 @@ export async function migrateDatabase(site: PlacementSite, own: OwnDatabase): Pr
 
 /** Says in the database itself whose it is. A database that is another's already is refused. */
 export async function settleIn(site: PlacementSite, own: OwnDatabase, tenantId: TenantId, keys: TenantKeys): Promise<void> {
+  const auditKey = await ensurePassword(site, auditSecretName(own.secretName))
   await told(() =>
     site.connections.asMigrator(own.name, (control) =>
       control.transaction(async (connection) => {
@@ -158,6 +165,7 @@ export async function settleIn(site: PlacementSite, own: OwnDatabase, tenantId: 
           tenantId,
           own.name,
         ])
+        await connection.query('select partywall.set_audit_key($1, $2)', [own.name, Buffer.from(auditKey, 'base64url')])
       }),
     ),
   )

@@ -17,7 +17,7 @@ const callable = [
 ] as const
 
 /** What tenants’ own logins are given besides: no gatekeeper comes into their databases. Each asks whose login it is. */
-const callableOfOwn = ['issue_own', 'issue_for_grant', 'revoke_grant', 'gate_of', 'reopen_gate'] as const
+const callableOfOwn = ['issue_own', 'issue_for_grant', 'revoke_grant', 'gate_of', 'reopen_gate', 'append_own_audit'] as const
 
 export const controlPlaneInReach = bySql(
   {
