@@ -377,6 +377,7 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     TenantBusyError,
     OverloadedError,
     AdmissionTimeoutError,
+    AuditUnavailableError,
     ClosedError,
     CapabilityRefusedError,
     CapabilityLimitError,

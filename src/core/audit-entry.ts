@@ -10,8 +10,6 @@ import type { Json } from './tenant.ts'
  */
 export type AuditOutcome = 'begun' | 'done' | 'rolled_back' | 'refused' | 'failed' | 'unknown'
 
-export const auditOutcomes: readonly AuditOutcome[] = ['begun', 'done', 'rolled_back', 'refused', 'failed', 'unknown']
-
 /** Who, and from where. The same for all that happens in one request. */
 export interface AuditContext {
   readonly actor: Actor

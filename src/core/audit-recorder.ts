@@ -41,7 +41,6 @@ export interface AuditRecorderStats {
 const batchMax = 262_144
 /** Batches a call of the port. */
 const batchesMax = 500
-const pauseMaxMs = 5_000
 
 interface Sealed {
   readonly payload: string
@@ -83,6 +82,8 @@ export class AuditRecorder {
   readonly #tenantBufferMax: number
   readonly #bufferMax: number
   readonly #waitMs: number
+  /** Between tries: so that whoever waits sees some. */
+  readonly #pauseMaxMs: number
   readonly #onMissing: (tenant: Tenant) => void
   readonly #onStalled: (error: unknown) => void
   readonly #lines = new Map<TenantId, Line>()
@@ -103,6 +104,7 @@ export class AuditRecorder {
     this.#tenantBufferMax = options.tenantBufferMax ?? 4 * 1024 * 1024
     this.#bufferMax = options.bufferMax ?? 64 * 1024 * 1024
     this.#waitMs = options.waitMs ?? 10_000
+    this.#pauseMaxMs = Math.min(5_000, this.#waitMs / 4)
     this.#onMissing = options.onMissing ?? (() => {})
     this.#onStalled = options.onStalled ?? (() => {})
   }
@@ -164,9 +166,9 @@ export class AuditRecorder {
     if (this.#missing.has(tenant.id)) throw noLog(tenant)
     this.record(tenant, fact)
     const line = this.#lineOf(tenant)
-    this.#seal(line)
     const { promise, resolve } = Promise.withResolvers<AuditAppendOutcome | 'late'>()
-    const waiter: Waiter = { left: line.sealed.length, settle: resolve }
+    // Whoever comes while another is being written shares the next one.
+    const waiter: Waiter = { left: line.sealed.length + (line.open.count > 0 ? 1 : 0), settle: resolve }
     line.waiters.add(waiter)
     const late = runOutside(() => setTimeout(() => resolve('late'), this.#waitMs))
     this.#send([line])
@@ -312,13 +314,13 @@ export class AuditRecorder {
     }
     for (const wake of [...this.#roomWaiters]) wake()
     // Somebody waits for what came meanwhile.
-    this.#send(lines.filter(({ waiters, notBefore }) => waiters.size > 0 && notBefore <= this.#clock.monotonic()))
+    this.#send(lines.filter(({ waiters, notBefore }) => [...waiters].some(({ left }) => left > 0) && notBefore <= this.#clock.monotonic()))
   }
 
   #settle(line: Line, count: number, outcome: AuditAppendOutcome): void {
     if (outcome === 'again') {
       line.failures += 1
-      line.notBefore = this.#clock.monotonic() + Math.min(pauseMaxMs, 50 * 2 ** Math.min(line.failures, 10))
+      line.notBefore = this.#clock.monotonic() + Math.min(this.#pauseMaxMs, 50 * 2 ** Math.min(line.failures, 10))
       if (line.waiters.size > 0) runOutside(() => setTimeout(() => this.#send([line]), line.notBefore - this.#clock.monotonic()).unref())
       return
     }

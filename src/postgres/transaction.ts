@@ -17,8 +17,8 @@ import { explainFailure, explainIn, type HeldConnection, type Leases, type Query
 import { Portal } from './portal.ts'
 import type { QueryResult } from './result.ts'
 import { classify } from './statement.ts'
-import type { AuditedCall, StatementAudit } from './statement-audit.ts'
 import type { TenantDatabase } from './tenant-database.ts'
+import { TransactionAudit } from './transaction-audit.ts'
 import { TransactionLease } from './transaction-lease.ts'
 import { beginModes, type StreamOptions, type TransactionOptions, timeoutOf } from './transaction-options.ts'
 import type { Cure, Tries } from './tries.ts'
@@ -50,6 +50,7 @@ export class TenantTransaction {
   readonly #timeoutMs: number
   readonly #lease: TransactionLease
   readonly #binding: Binding
+  readonly #audit: TransactionAudit | undefined
   readonly #pending = new Set<Promise<unknown>>()
   #modes: string
   #isBegun = false
@@ -61,9 +62,6 @@ export class TenantTransaction {
   #restarts = 0
   #restarting: Promise<void> | undefined
   #timeoutInForce: number | undefined
-  /** Its name in the audit log, once something of it is there; and the end of what must be recorded before more is sent. */
-  #auditedAs: string | undefined
-  #admitting: Promise<void> | undefined
   #savepoints = 0
   #portals = 0
 
@@ -75,6 +73,7 @@ export class TenantTransaction {
     this.#timeoutMs = timeoutOf(options)
     this.#lease = new TransactionLease({ leases, context, timeoutMs: this.#timeoutMs, signal: options.signal })
     this.#binding = leases.bindingOf(context)
+    this.#audit = leases.audit && new TransactionAudit(leases.audit, context)
     this.#modes = beginModes(options)
   }
 
@@ -99,35 +98,12 @@ export class TenantTransaction {
 
   /** @internal The same, for the doors that have one object in hand. */
   async run<Row = Record<string, unknown>>(statement: Statement): Promise<QueryResult<Row>> {
-    const { audit } = this.#leases
+    const audit = this.#audit
     if (audit === undefined) return await this.#answer<Row>(statement)
-    this.#auditedAs ??= audit.nextTransaction()
-    const call = { text: statement.text, values: statement.values, transaction: this.#auditedAs }
-    try {
-      const admitted = this.#admit(audit, call)
-      if (admitted !== undefined) await admitted
-      const result = await this.#answer<Row>(statement)
-      if (isWorthRecording(statement.text)) audit.done(this.context, call, result.rowCount)
-      else audit.skipped()
-      return result
-    } catch (error) {
-      audit.failed(this.context, call, error)
-      throw error
-    }
-  }
-
-  /** In the order of the calls, since they are sent in that order. */
-  #admit(audit: StatementAudit, call: AuditedCall): Promise<void> | undefined {
-    const before = this.#admitting
-    const admitted = before === undefined ? audit.begin(this.context, call) : before.then(async () => await audit.begin(this.context, call))
-    if (admitted === undefined) return undefined
-    const settled = admitted
-      .catch(() => {})
-      .finally(() => {
-        if (this.#admitting === settled) this.#admitting = undefined
-      })
-    this.#admitting = settled
-    return this.#track(admitted)
+    return await audit.around(statement, async (admitted) => {
+      if (admitted !== undefined) await this.#track(admitted)
+      return await this.#answer<Row>(statement)
+    })
   }
 
   async #answer<Row>(statement: Statement): Promise<QueryResult<Row>> {
@@ -195,7 +171,7 @@ export class TenantTransaction {
   ): AsyncGenerator<Row, void, void> {
     const portal = new Portal(`pw_p${++this.#portals}`, text, values, options)
     const next = (writer: FlushWriter): FlushStep => portal.writeNext(writer)
-    const report = await this.#beginStream(text, values)
+    const report = await this.#audit?.beginStream({ text, values })
     await this.context.grant?.record(text)
     let rows = 0
     let batch = await this.#track(this.#run<Row>((...flush) => portal.writeFirst(...flush), { ...options, text })).catch(
@@ -214,23 +190,6 @@ export class TenantTransaction {
     } finally {
       report?.done(rows)
       if (batch.isSuspended && this.isOpen) await this.#track(this.#closePortal(portal)).catch(() => {})
-    }
-  }
-
-  /** A stream is recorded when it begins, since its rows are given out for as long as it lasts; and again with their number. */
-  async #beginStream(
-    text: string,
-    values: readonly unknown[],
-  ): Promise<{ done(rows: number): void; failed(error: unknown): void } | undefined> {
-    const { audit } = this.#leases
-    if (audit === undefined) return undefined
-    this.#auditedAs ??= audit.nextTransaction()
-    const call = { text, values, transaction: this.#auditedAs }
-    await this.#admit(audit, call)
-    audit.begun(this.context, call)
-    return {
-      done: (rows) => audit.done(this.context, call, rows),
-      failed: (error) => audit.failed(this.context, call, error),
     }
   }
 
@@ -373,15 +332,13 @@ export class TenantTransaction {
 
   async #end(state: 'committed' | 'rolled back', finish: (held: HeldConnection) => Promise<void>): Promise<void> {
     this.#assertOpen()
-    const { audit } = this.#leases
-    if (audit === undefined || this.#auditedAs === undefined) return await this.#finish(state, finish)
     try {
       await this.#finish(state, finish)
     } catch (error) {
-      audit.ended(this.context, this.#auditedAs, state, error)
+      this.#audit?.ended(state, error)
       throw error
     }
-    audit.ended(this.context, this.#auditedAs, state)
+    this.#audit?.ended(state)
   }
 
   async #finish(state: 'committed' | 'rolled back', finish: (held: HeldConnection) => Promise<void>): Promise<void> {
@@ -466,12 +423,6 @@ export async function transaction<T>(
   }
   await tx.commit()
   return result
-}
-
-/** Savepoints are no access; what goes back to one undoes some. */
-function isWorthRecording(text: string): boolean {
-  const { kind } = classify(text)
-  return kind === 'query' || kind === 'rollback_to'
 }
 
 function rolledBack(cause?: unknown): TransactionAbortedError {
