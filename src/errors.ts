@@ -216,6 +216,9 @@ export class OverloadedError extends errorClass('PW_OVERLOADED', 503, true, 'Ove
 /** The call waited for a connection until its deadline. */
 export class AdmissionTimeoutError extends errorClass('PW_ADMISSION_TIMEOUT', 503, true, 'Overloaded. Try again shortly.') {}
 
+/** A tenant's audit log is not what it was: an entry was changed, removed or put in, or its end was cut off. */
+export class AuditUnsoundError extends errorClass('PW_AUDIT_UNSOUND', 409, false, 'The audit log is not sound.') {}
+
 /** What has to be recorded in the tenant's audit log cannot be. What was asked for was not sent. */
 export class AuditUnavailableError extends errorClass('PW_AUDIT_UNAVAILABLE', 503, true, 'Briefly unavailable. Try again.') {}
 
@@ -378,6 +381,7 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     OverloadedError,
     AdmissionTimeoutError,
     AuditUnavailableError,
+    AuditUnsoundError,
     ClosedError,
     CapabilityRefusedError,
     CapabilityLimitError,

@@ -36,6 +36,7 @@ export {
   AbortedError,
   AdmissionTimeoutError,
   AuditUnavailableError,
+  AuditUnsoundError,
   BackupInvalidError,
   BackupNotFoundError,
   BodyTooLargeError,

@@ -1,6 +1,7 @@
 // Where signed heads are kept: out of reach of whoever can write the database. A head that was put is never changed or taken away.
 
 import type { TenantId } from '../core/tenant.ts'
+import { ObjectStoreError } from '../errors.ts'
 import type { SignedHead } from './signed-head.ts'
 
 /**
@@ -22,4 +23,25 @@ export interface AnchorStore {
    * @throws {ObjectStoreError} when the store does not answer, or holds something that is no head: a hidden head would hide a forgery.
    */
   list(tenant: TenantId): Promise<readonly SignedHead[]>
+}
+
+/** What a head is called. Sorted by name is sorted by position. The signature is in it: two that contradict each other are both kept. */
+export function anchorName({ position, kind, signature }: SignedHead): string {
+  return `${position.padStart(19, '0')}-${kind}-${signature.slice(0, 16)}.json`
+}
+
+/** @throws {ObjectStoreError} for what is no head. */
+export function headIn(text: string, name: string): SignedHead {
+  const head = parsed(text)
+  const texts = [head?.kind, head?.tenant, head?.hash, head?.at, head?.key, head?.signature]
+  if (head?.v === 1 && /^\d{1,19}$/.test(String(head.position)) && texts.every((value) => typeof value === 'string')) return head
+  throw new ObjectStoreError(`The file ${name} among the anchors is no signed head. Find out who wrote it before it is removed.`)
+}
+
+function parsed(text: string): SignedHead | undefined {
+  try {
+    return (JSON.parse(text) ?? undefined) as SignedHead | undefined
+  } catch {
+    return undefined
+  }
 }

@@ -5,7 +5,7 @@ import { link, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { TenantId } from '../core/tenant.ts'
 import { ObjectStoreError } from '../errors.ts'
-import type { AnchorStore } from './anchor-store.ts'
+import { type AnchorStore, anchorName, headIn } from './anchor-store.ts'
 import type { SignedHead } from './signed-head.ts'
 
 /** Below this directory, one for each tenant. Files are read-only, and can be read by their owner alone. */
@@ -24,7 +24,7 @@ async function put(directory: string, head: SignedHead): Promise<void> {
     await mkdir(directory, { recursive: true, mode: 0o700 })
     await writeDurably(part, `${JSON.stringify(head)}\n`)
     // A link refuses a name that is taken, where a rename would replace what it had.
-    await link(part, join(directory, nameOf(head))).catch(unlessThere)
+    await link(part, join(directory, anchorName(head))).catch(unlessThere)
     await syncDirectory(directory)
   } catch (cause) {
     throw new ObjectStoreError(`The anchor of ${head.tenant} at position ${head.position} was not kept.`, { cause })
@@ -42,26 +42,6 @@ async function list(directory: string, tenant: TenantId): Promise<readonly Signe
   } catch (cause) {
     if (cause instanceof ObjectStoreError) throw cause
     throw new ObjectStoreError(`The anchors of ${tenant} cannot be read.`, { cause })
-  }
-}
-
-/** Sorted by name is sorted by position. The signature is in it: two heads that contradict each other are both kept. */
-function nameOf({ position, kind, signature }: SignedHead): string {
-  return `${position.padStart(19, '0')}-${kind}-${signature.slice(0, 16)}.json`
-}
-
-function headIn(text: string, name: string): SignedHead {
-  const head = parsed(text)
-  const texts = [head?.kind, head?.tenant, head?.hash, head?.at, head?.key, head?.signature]
-  if (head?.v === 1 && /^\d{1,19}$/.test(String(head.position)) && texts.every((value) => typeof value === 'string')) return head
-  throw new ObjectStoreError(`The file ${name} among the anchors is no signed head. Find out who wrote it before it is removed.`)
-}
-
-function parsed(text: string): SignedHead | undefined {
-  try {
-    return (JSON.parse(text) ?? undefined) as SignedHead | undefined
-  } catch {
-    return undefined
   }
 }
 

@@ -39,6 +39,8 @@ export interface VerifyLogInput {
   /** From where the database's operator cannot write: heads, and what was pruned. */
   readonly anchors: readonly SignedHead[]
   readonly keys: HeadKeys
+  /** The first position that is read, when it is not the log's beginning: what comes before is not judged, and its anchors are not asked. */
+  readonly from?: bigint | undefined
 }
 
 /** Most findings that are listed; more are counted. */
@@ -48,7 +50,7 @@ export const findingsMax = 100
 export async function verifyLog(input: VerifyLogInput): Promise<AuditVerdict> {
   const found = new Findings()
   const anchors = genuineAnchors(input, found)
-  const walk = new Walk(input.tenant, anchors, found)
+  const walk = new Walk(input, anchors, found)
   for await (const batch of input.batches) for (const row of batch) walk.take(row)
   walk.end()
   const { listed, leftOut } = found
@@ -91,11 +93,15 @@ class Walk {
   readonly #anchors: Map<bigint, SignedHead[]>
   readonly #pruned: SignedHead | undefined
   readonly #found: Findings
+  readonly #isWhole: boolean
   #previous: Buffer | undefined
 
-  constructor(tenant: TenantId, anchors: readonly SignedHead[], found: Findings) {
+  constructor({ tenant, from = 1n }: VerifyLogInput, anchors: readonly SignedHead[], found: Findings) {
     this.#found = found
-    this.#previous = chainStart(tenant)
+    this.#isWhole = from <= 1n
+    this.position = from - 1n
+    // Of what stands before a later position nothing is known: the anchor of the first row judges it.
+    this.#previous = this.#isWhole ? chainStart(tenant) : undefined
     this.#anchors = Map.groupBy(anchors, ({ position }) => BigInt(position))
     const pruned = anchors.filter(({ kind }) => kind === 'pruned')
     this.#pruned = pruned.sort((a, b) => (BigInt(a.position) < BigInt(b.position) ? 1 : -1))[0]
@@ -121,7 +127,7 @@ class Walk {
   }
 
   end(): void {
-    if (this.entries === 0 && this.#pruned !== undefined) this.#startAfter(this.#pruned)
+    if (this.entries === 0 && this.#isWhole && this.#pruned !== undefined) this.#startAfter(this.#pruned)
     const beyond = [...this.#anchors.keys()].filter((position) => position > this.position).sort((a, b) => (a < b ? -1 : 1))
     for (const position of beyond) {
       this.#found.add('truncated', position, `Signed at position ${position}; the log ends at ${this.position}.`)
@@ -130,7 +136,7 @@ class Walk {
 
   /** A log that begins later is sound when it was signed that what came before was pruned, up to there at least. */
   #begin(first: bigint): void {
-    if (this.#pruned !== undefined && first > 1n && BigInt(this.#pruned.position) >= first - 1n) {
+    if (this.#isWhole && this.#pruned !== undefined && first > 1n && BigInt(this.#pruned.position) >= first - 1n) {
       // Pruning signs before it deletes: a killed one leaves entries that the checkpoint covers, and these have no known hash before them.
       if (BigInt(this.#pruned.position) === first - 1n) this.#startAfter(this.#pruned)
       else {
