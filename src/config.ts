@@ -7,6 +7,7 @@ import { type Plan, Plans } from './core/plans.ts'
 import type { SecretStore } from './core/secret-store.ts'
 import { ConfigurationError } from './errors.ts'
 import type { FleetOptions } from './fleet.ts'
+import type { AuditSettings } from './fleet-audit.ts'
 import type { StockTarget } from './operations/keeper.ts'
 import { checkedBudget, checkedRings, type ErrorBudget, type Ring } from './postgres/rollout/ring.ts'
 
@@ -22,6 +23,8 @@ export interface PartywallConfig {
   readonly secrets?: SecretStore | undefined
   /** Where backups of tenants are kept, how often they are made and how long they stay. Default: files in PARTYWALL_BACKUPS_DIR. */
   readonly backups?: BackupSettings | undefined
+  /** Where heads of the tenants' audit logs are kept, and how often. Default: in PARTYWALL_ANCHORS_DIR, or else beside the backups. */
+  readonly audit?: AuditSettings | undefined
   /** What every new tenant starts with. */
   readonly seeds?: FleetOptions['seeds']
   /** The application's own part in a tenant's life. */
@@ -80,6 +83,7 @@ const configChecks = {
     checkObject(value, path)
     for (const [name, mask] of Object.entries(value as object)) checkFunction(mask, `${path}.${name}`)
   },
+  audit: (value, path) => checkKeys(value, path, auditChecks),
   stores: listOf(having('plan', 'purge', 'verify')),
   provisioner: checkFunction,
   stock: listOf((value, path) => checkKeys(value, path, stockChecks, Object.keys(stockChecks))),
@@ -89,6 +93,7 @@ const backupChecks = {
   schedule: (value, path) => void checkedSchedule(value, path),
   retention: (value, path) => void checkedRetention(value, path),
 } satisfies Record<keyof BackupSettings, Check>
+const auditChecks = { anchors: having('put', 'list'), anchorEveryMs: checkInterval } satisfies Record<keyof AuditSettings, Check>
 const hookChecks = { beforeOpen: checkFunction, admin: checkFunction, onboarded: checkFunction } satisfies Record<
   keyof NonNullable<FleetOptions['hooks']>,
   Check
@@ -188,4 +193,9 @@ function checkObject(value: unknown, path: string): void {
 
 function checkText(value: unknown, path: string): void {
   if (typeof value !== 'string' || value === '') throw new ConfigurationError(`${path} must be a text.`)
+}
+
+function checkInterval(value: unknown, path: string): void {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0)
+    throw new ConfigurationError(`${path} is not a number of milliseconds.`)
 }

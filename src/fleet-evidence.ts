@@ -1,5 +1,6 @@
 // What a fleet can show of a tenant: the sources of its evidence, joined.
 
+import type { FleetAudit } from './audit/fleet-audit.ts'
 import type { FleetBackups } from './backup/fleet-backups.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import type { Catalog } from './core/catalog.ts'
@@ -13,6 +14,7 @@ import { collectReport } from './doctor/report.ts'
 import { Evidence } from './evidence/evidence.ts'
 import type { DoctorEvidence } from './evidence/facts.ts'
 import { backupsSeen, grantsSince, movesSince } from './evidence/history.ts'
+import { auditEvidence } from './fleet-audit.ts'
 import type { BreakGlass } from './operations/break-glass.ts'
 import type { Moves } from './operations/moves/moves.ts'
 import { partywallVersion } from './partywall-version.ts'
@@ -30,6 +32,7 @@ export interface FleetEvidenceParts {
   readonly moves: Pick<Moves, 'list'>
   readonly breakGlass: Pick<BreakGlass, 'list'>
   readonly backups: FleetBackups | undefined
+  readonly audit: FleetAudit
   readonly secrets: SecretStore
   readonly auditTrail: AuditTrail
   readonly clock: Clock
@@ -41,6 +44,7 @@ export function fleetEvidence(parts: FleetEvidenceParts): Evidence {
     sources: {
       ...evidenceSources({ reader, connections, placements, plans }),
       doctor: (tenant) => examined(parts, tenant),
+      audit: async (tenant, since) => await auditEvidence(parts.audit, tenant, since),
       grants: async ({ id }, since) => grantsSince(await breakGlass.list({ tenantId: id }), since),
       moves: async ({ id }, since) => movesSince(await moves.list({ tenantId: id, limit: 1_000 }), since),
       backups: backups === undefined ? undefined : async ({ id }) => backupsSeen((await backups.backups.list(id)).backups),

@@ -1,6 +1,7 @@
 // openFleet(): the other place where the parts are joined. A tenancy serves tenants; a fleet makes, changes, migrates and removes
 // them. It holds the migrator's login and the secrets, so that a process that serves the public has none of it.
 
+import type { FleetAudit } from './audit/fleet-audit.ts'
 import type { Backups } from './backup/backups.ts'
 import { type BackupSettings, type FleetBackups, openBackups } from './backup/fleet-backups.ts'
 import type { ApiKeys } from './core/api-keys.ts'
@@ -16,11 +17,12 @@ import type { Provisioner } from './core/provisioner.ts'
 import type { SecretStore } from './core/secret-store.ts'
 import { CapacityError, ConfigurationError, TenantNotFoundError } from './errors.ts'
 import type { Evidence } from './evidence/evidence.ts'
+import { type AuditSettings, fleetAudit } from './fleet-audit.ts'
 import { fleetEvidence } from './fleet-evidence.ts'
 import { adminKeys, reapedTexts, requestFor, serverPurgeStore } from './fleet-stores.ts'
 import { BreakGlass } from './operations/break-glass.ts'
 import { cachePurgeStore, type Generations } from './operations/cache-purge-store.ts'
-import { type KeepOptions, keep } from './operations/keeper.ts'
+import { failedRound, type KeepOptions, keep } from './operations/keeper.ts'
 import type { TenantMover } from './operations/moves/move-work.ts'
 import { Moves } from './operations/moves/moves.ts'
 import { Operations } from './operations/operations.ts'
@@ -77,6 +79,8 @@ export interface FleetOptions {
   readonly rollout?: Pick<RolloutOptions, 'rings' | 'budget' | 'concurrency'> | undefined
   /** Without it no tenant can be backed up or restored. */
   readonly backups?: BackupSettings | undefined
+  /** Where heads of the tenants' audit logs are kept, and how often. */
+  readonly audit?: AuditSettings | undefined
   readonly hooks?: TenantHooks | undefined
   readonly seeds?: readonly Seed[] | undefined
   /** Masks of the application's own, which the rules of a clone call by their names. */
@@ -115,6 +119,7 @@ interface Parts {
   readonly exports: Exports
   readonly imports: Imports
   readonly evidence: Evidence
+  readonly audit: FleetAudit
   readonly connections: FleetConnections
   readonly secrets: SecretStore
   readonly reader: ControlPool
@@ -147,6 +152,8 @@ export class Fleet {
   readonly imports: Imports
   /** What shows a customer that its data is isolated. */
   readonly evidence: Evidence
+  /** The tenants' own audit logs: verified, anchored, read, exported, pruned. */
+  readonly audit: FleetAudit
   readonly connections: FleetConnections
   /** The gatekeeper's connections to the catalog. */
   readonly reader: ControlPool
@@ -175,6 +182,7 @@ export class Fleet {
     this.exports = parts.exports
     this.imports = parts.imports
     this.evidence = parts.evidence
+    this.audit = parts.audit
     this.connections = parts.connections
     this.reader = parts.reader
     this.secrets = parts.secrets
@@ -258,7 +266,9 @@ export class Fleet {
       { operations, fillStock: (request) => placements.stock.fill(request), backUp: this.#backups?.keeper() },
       { ...options, signal: AbortSignal.any(signals) },
     )
-    const together = Promise.all([keeping, this.moves.keep({ signal: AbortSignal.any(signals) })]).then(() => {})
+    const signal = AbortSignal.any(signals)
+    const anchoring = this.audit.keep({ signal, onError: (error) => options.onRound?.(failedRound(error)) })
+    const together = Promise.all([keeping, this.moves.keep({ signal }), anchoring]).then(() => {})
     this.#keeping.add(together)
     await together.finally(() => this.#keeping.delete(together))
   }
@@ -403,7 +413,9 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       await connections.asMigrator(tenant.placement.database, (control) => control.query('select partywall.revoke_grant($1)', [id]))
     },
   })
+  const audit = fleetAudit({ settings: options.audit, backups: options.backups, connections, catalog, secrets, auditTrail, clock })
   return new Fleet({
+    audit,
     breakGlass,
     staff: new Staff({ store, secrets, auditTrail }),
     backups,
@@ -421,7 +433,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     exports: new Exports({ catalog, asMigrator, auditTrail }),
     imports: new Imports({ catalog, asMigrator, auditTrail }),
     evidence: fleetEvidence({
-      ...{ reader, connections, catalog, plans, moves, breakGlass, backups, secrets, auditTrail, clock },
+      ...{ reader, connections, catalog, plans, moves, breakGlass, backups, audit, secrets, auditTrail, clock },
       placements: (isolation) => placements.for(isolation),
     }),
     connections,

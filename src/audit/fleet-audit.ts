@@ -20,6 +20,8 @@ export interface FleetAuditParts {
   readonly source: LogSource
   /** Where signed heads are kept, out of reach of whoever can write the databases. Without it nothing is anchored. */
   readonly anchors: AnchorStore | undefined
+  /** Between two rounds of `keep`. */
+  readonly anchorEveryMs: number
   readonly keys: LogKeys
   readonly tenants: { list(options?: TenantListOptions): Promise<TenantPage> }
   readonly auditTrail: AuditTrail
@@ -133,19 +135,47 @@ export class FleetAudit {
     tenant: Tenant,
     filter: AuditFilter,
     take: (entry: AuditEntry) => void | Promise<void>,
-    options: { readonly from?: bigint | undefined; readonly signal?: AbortSignal | undefined } = {},
+    options: {
+      readonly from?: bigint | undefined
+      readonly signal?: AbortSignal | undefined
+      /** Told of each row that was read. */
+      readonly onRow?: ((position: bigint) => void) | undefined
+    } = {},
   ): Promise<boolean> {
     const done = await this.#parts.source.read(
       tenant,
       async (log) => {
-        for await (const rows of log.rows(options.from))
-          for (const { position, payload } of rows)
+        for await (const rows of log.rows(options.from)) {
+          for (const { position, payload } of rows) {
             for (const entry of entriesOf(position, payload)) if (matches(entry, filter)) await take(entry)
+            options.onRow?.(position)
+          }
+        }
         return true
       },
       options,
     )
     return done ?? false
+  }
+
+  /** Anchors every log that has grown, in rounds, until the signal fires. Without a store of anchors there is nothing to keep. */
+  async keep({
+    signal,
+    onError,
+  }: {
+    readonly signal: AbortSignal
+    readonly onError?: ((error: unknown) => void) | undefined
+  }): Promise<void> {
+    const { anchors, anchorEveryMs } = this.#parts
+    if (anchors === undefined) return
+    while (!signal.aborted) {
+      try {
+        for await (const { error } of this.anchorAll({ signal })) if (error !== undefined) onError?.(error)
+      } catch (error) {
+        onError?.(error)
+      }
+      await pause(anchorEveryMs, signal)
+    }
   }
 
   /**
@@ -252,6 +282,19 @@ export class FleetAudit {
       'There is no store of anchors. Pass openFleet({ audit: { anchors } }), or set audit in partywall.config.ts.',
     )
   }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done)
+  })
 }
 
 function unsound(tenant: Tenant, { findings, findingsLeftOut }: AuditVerdict, consequence: string): AuditUnsoundError {

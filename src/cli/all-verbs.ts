@@ -27,6 +27,7 @@ export const allVerbs = group({
     'verify-certificate': async () => (await import('./verbs/verify-certificate.ts')).verifyCertificateVerb,
     evidence: async () => (await import('./verbs/evidence.ts')).evidence,
     'verify-evidence': async () => (await import('./verbs/verify-evidence.ts')).verifyEvidenceVerb,
+    audit: async () => (await import('./verbs/audit.ts')).audit,
     apikey: async () => (await import('./verbs/apikey.ts')).apikey,
     kit: async () => (await import('./verbs/kit.ts')).kit,
     staff: async () => (await import('./verbs/staff.ts')).staff,

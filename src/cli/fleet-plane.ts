@@ -32,9 +32,9 @@ export const needsFleet = `${needsAdmin}. Secrets are where that partywall dev, 
  * @throws {ConfigurationError} when nobody says where the catalog is, or the configuration cannot be.
  */
 export async function withFleet<T>(terminal: Terminal, fn: (plane: FleetPlane) => Promise<T>): Promise<T> {
-  const { catalog, admin, secrets, config, migrations, backups } = await readFleetSettings(terminal)
+  const { catalog, admin, secrets, config, migrations, backups, audit } = await readFleetSettings(terminal)
   const { plans, hooks, seeds, masks, stores, provisioner } = config
-  const options = { catalog, admin, secrets, plans, migrations, backups, hooks, seeds, masks, stores, provisioner }
+  const options = { catalog, admin, secrets, plans, migrations, backups, audit, hooks, seeds, masks, stores, provisioner }
   const fleet = await openFleet({ ...options, applicationName: 'partywall cli' })
   const actor = actorAtTerminal()
   const record: FleetPlane['record'] = ({ reason, ...done }) =>

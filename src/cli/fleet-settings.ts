@@ -3,11 +3,13 @@
 import { stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { directoryAnchors } from '../audit/directory-anchor-store.ts'
 import { directoryStore } from '../backup/directory-store.ts'
 import type { BackupSettings } from '../backup/fleet-backups.ts'
 import type { PartywallConfig } from '../config.ts'
 import type { SecretStore } from '../core/secret-store.ts'
 import { ConfigurationError } from '../errors.ts'
+import type { AuditSettings } from '../fleet-audit.ts'
 import { environmentSecrets } from '../secrets/environment.ts'
 import { fileSecrets } from '../secrets/file.ts'
 import { type FoundConfig, findConfig } from './config-file.ts'
@@ -23,6 +25,7 @@ export interface FleetSettings {
   readonly config: PartywallConfig
   /** Undefined when nobody says where backups are kept. */
   readonly backups: BackupSettings | undefined
+  readonly audit: AuditSettings | undefined
   /** Undefined when nobody names a directory, and the usual one is not there. */
   readonly migrations: URL | undefined
 }
@@ -42,6 +45,7 @@ export async function readFleetSettings(terminal: Terminal): Promise<FleetSettin
     config,
     secrets: secretsOf(terminal, settings, config),
     backups: backupsOf(terminal, settings, config),
+    audit: auditOf(terminal, settings, config),
     migrations: await migrationsOf(settings, found),
   }
 }
@@ -60,6 +64,14 @@ function backupsOf({ env, cwd }: Terminal, { dev }: Settings, { backups }: Party
   if (backups !== undefined) return backups
   const { PARTYWALL_BACKUPS_DIR: directory } = env
   return directory ? { store: directoryStore(resolve(cwd, directory)) } : undefined
+}
+
+/** Undefined: beside the backups, where there are any. */
+function auditOf({ env, cwd }: Terminal, { dev }: Settings, { audit }: PartywallConfig): AuditSettings | undefined {
+  if (dev?.secrets !== undefined) return { ...audit, anchors: directoryAnchors(join(dirname(dev.secrets), 'anchors')) }
+  if (audit?.anchors !== undefined) return audit
+  const { PARTYWALL_ANCHORS_DIR: directory } = env
+  return directory ? { ...audit, anchors: directoryAnchors(resolve(cwd, directory)) } : audit
 }
 
 async function migrationsOf({ dev }: Settings, found: FoundConfig | undefined): Promise<URL | undefined> {

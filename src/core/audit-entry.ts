@@ -10,6 +10,8 @@ import type { Json } from './tenant.ts'
  */
 export type AuditOutcome = 'begun' | 'done' | 'rolled_back' | 'refused' | 'failed' | 'unknown'
 
+export const auditOutcomes = ['begun', 'done', 'rolled_back', 'refused', 'failed', 'unknown'] as const satisfies readonly AuditOutcome[]
+
 /** Who, and from where. The same for all that happens in one request. */
 export interface AuditContext {
   readonly actor: Actor

@@ -10,10 +10,10 @@ import { buildReport } from './build-report.ts'
 import type { EvidenceFacts, Seen } from './facts.ts'
 import { type SignedEvidence, signEvidence } from './signature.ts'
 
-/** What is looked at, part by part. What throws could not be seen; what is missing is not present. */
+/** What is looked at, part by part. What throws could not be seen; what is missing, or answers undefined, is not present. */
 export type EvidenceSources = {
   readonly [Part in Exclude<keyof EvidenceFacts, 'tenant'>]?:
-    | ((tenant: Tenant, since: Date) => Promise<ValueOf<EvidenceFacts[Part]>>)
+    | ((tenant: Tenant, since: Date) => Promise<ValueOf<EvidenceFacts[Part]> | undefined>)
     | undefined
 }
 
@@ -85,11 +85,13 @@ export class Evidence {
   async #facts(tenant: Tenant, since: Date, sources: EvidenceSources): Promise<EvidenceFacts> {
     const see = async <T>(
       part: keyof EvidenceSources,
-      source: ((tenant: Tenant, since: Date) => Promise<T>) | undefined,
+      source: ((tenant: Tenant, since: Date) => Promise<T | undefined>) | undefined,
     ): Promise<Seen<T>> => {
       if (source === undefined) return { kind: 'not_present', why: absent[part] }
       try {
-        return { kind: 'seen', value: await source(tenant, since), at: new Date(this.#parts.clock.now()) }
+        const value = await source(tenant, since)
+        if (value === undefined) return { kind: 'not_present', why: absent[part] }
+        return { kind: 'seen', value, at: new Date(this.#parts.clock.now()) }
       } catch (error) {
         return { kind: 'not_seen', why: error instanceof Error ? error.message : String(error) }
       }

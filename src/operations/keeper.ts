@@ -76,6 +76,12 @@ async function round(parts: KeeperParts, options: KeepOptions & { readonly signa
   return { resumed, made, backedUp: due.filter(({ error }) => error === undefined).length, errors }
 }
 
+/** A round of which nothing is known but that something went wrong beside it. */
+export function failedRound(error: unknown): KeptRound {
+  const told = error instanceof TenancyError ? error : new InternalError(`The keeper failed: ${String(error)}`, { cause: error })
+  return { resumed: [], made: 0, backedUp: 0, errors: [told] }
+}
+
 /** The timer is the keeper's own: it ends with the signal. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return

@@ -22,7 +22,11 @@ export const query = verb({
     const { catalog, app, secrets, config } = await readFleetSettings(terminal)
     if (app === undefined)
       throw new ConfigurationError("Set PARTYWALL_DATABASE_URL, the application's own login: a grant is used behind the wall.")
-    const tenancy = await createTenancy({ catalog, database: app, secrets, plans: config.plans, applicationName: 'partywall break-glass' })
+    const tenancy = await createTenancy({
+      ...{ catalog, database: app, secrets, plans: config.plans, applicationName: 'partywall break-glass' },
+      // In the tenant's own log too, where it has one. Where it has none it is in the audit trail alone.
+      audit: { onMissing: () => {} },
+    })
     try {
       const rows = await tenancy.breakGlass(args.grant, { key }, async ({ tenant, grant }) => {
         banner(terminal, [
