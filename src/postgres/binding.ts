@@ -7,6 +7,8 @@
 // its own, the connection belongs to the tenant's login and serves nobody else: it is bound once, for as long as the capability
 // lives, and the flush is the statement alone.
 
+import type { TenantContext } from '../core/tenant-context.ts'
+import { sealActor } from './actor-seal.ts'
 import type { Capability } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import { type FlushStep, ownStep } from './flush.ts'
@@ -133,6 +135,21 @@ export class Binding {
       writer.raw(bindAndExecute(name, [handle, limit]))
     }
     return connection.emptySessionStep
+  }
+
+  /** Writes the step that says who acts, until the end of the transaction; undefined where no change of any table is recorded. */
+  writeActor(
+    writer: FlushWriter,
+    connection: Connection,
+    capability: Capability,
+    context: TenantContext,
+    transaction?: string,
+  ): FlushStep | undefined {
+    const sealed = sealActor(capability, context, transaction)
+    if (sealed === undefined) return undefined
+    const name = connection.prepareFixed(writer, 'pw_actor', `select set_config('partywall.actor', $1, true)`)
+    writer.raw(bindAndExecute(name, [sealed]))
+    return ownStep
   }
 
   /** Inside a transaction: the timeout of the statements from here on; undefined for the limit of the role. */

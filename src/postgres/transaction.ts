@@ -280,6 +280,8 @@ export class TenantTransaction {
           steps.push(ownStep)
           const bind = this.#binding.writeBind(writer, connection, place, capability, options.timeoutMs)
           if (bind !== undefined) steps.push(bind)
+          const actor = this.#binding.writeActor(writer, connection, capability, this.context, this.#auditedAs)
+          if (actor !== undefined) steps.push(actor)
           this.#timeoutInForce = options.timeoutMs
         } else if (kind === 'query' && options.timeoutMs !== this.#timeoutInForce) {
           steps.push(this.#binding.writeTimeout(writer, connection, options.timeoutMs))
