@@ -32,6 +32,15 @@ const readOnly = `set_config('transaction_read_only', 'on', true)`
 /** Says to partywall.is_break_glass() that it is one, until the end of the transaction: no statement gives such a lock back. */
 const byGrant = 'pg_advisory_xact_lock_shared(1885434484, 2037866860)'
 
+/** For whom and what. */
+export interface BoundFor {
+  readonly context: TenantContext
+  readonly mayWrite?: boolean | undefined
+  readonly timeoutMs: number | undefined
+  /** Its name in the audit log. */
+  readonly transaction?: string | undefined
+}
+
 /** What a binding says besides for whom. */
 export interface BindingOptions {
   /** With the binding nothing can be written from there to the end of the transaction. */
@@ -137,19 +146,24 @@ export class Binding {
     return connection.emptySessionStep
   }
 
-  /** Writes the step that says who acts, until the end of the transaction; undefined where no change of any table is recorded. */
-  writeActor(
+  /**
+   * As writeBind; and where changes of a table are recorded, and this may be one, who acts, until the end of the transaction.
+   *
+   * @param mayWrite Nobody asks who it was that read.
+   */
+  writeSteps(
     writer: FlushWriter,
     connection: Connection,
+    place: Place,
     capability: Capability,
-    context: TenantContext,
-    transaction?: string,
-  ): FlushStep | undefined {
-    const sealed = sealActor(capability, context, transaction)
-    if (sealed === undefined) return undefined
+    { context, mayWrite = true, timeoutMs, transaction }: BoundFor,
+  ): FlushStep[] {
+    const bind = this.writeBind(writer, connection, place, capability, timeoutMs)
+    const sealed = mayWrite ? sealActor(capability, context, transaction) : undefined
+    if (sealed === undefined) return bind === undefined ? [] : [bind]
     const name = connection.prepareFixed(writer, 'pw_actor', `select set_config('partywall.actor', $1, true)`)
     writer.raw(bindAndExecute(name, [sealed]))
-    return ownStep
+    return bind === undefined ? [ownStep] : [bind, ownStep]
   }
 
   /** Inside a transaction: the timeout of the statements from here on; undefined for the limit of the role. */

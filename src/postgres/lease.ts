@@ -267,12 +267,11 @@ export class Leases {
       }
       binding.enter(place, connection, capability)
       connection.send((writer) => {
-        const bind = binding.writeBind(writer, connection, place, capability, statement.timeoutMs)
-        // What reads changes nothing, so that nobody asks who it was.
-        const actor = classify(statement.text).isReadOnly ? undefined : binding.writeActor(writer, connection, capability, context)
-        const run = writeStatement(writer, connection, place, statement, values)
-        if (actor !== undefined) return bind === undefined ? [actor, run] : [bind, actor, run]
-        return bind === undefined ? [run] : [bind, run]
+        const { timeoutMs } = statement
+        const mayWrite = !classify(statement.text).isReadOnly
+        const steps = binding.writeSteps(writer, connection, place, capability, { context, mayWrite, timeoutMs })
+        steps.push(writeStatement(writer, connection, place, statement, values))
+        return steps
       }, finish)
     })
   }

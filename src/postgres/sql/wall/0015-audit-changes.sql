@@ -90,7 +90,7 @@ declare
   before jsonb;
   after jsonb;
   key jsonb;
-  at timestamptz := date_trunc('milliseconds', clock_timestamp());
+  at timestamptz := clock_timestamp();
   entry json;
 begin
   -- Rows that are restored, imported or purged as a whole. Nobody else can say so: whoever may become the owner could drop the trigger.
@@ -193,7 +193,7 @@ begin
         id uuid not null default partywall.uuidv7(),
         at timestamptz not null,
         entry json not null,
-        constraint audit_outbox_pkey primary key (tenant_id, id)
+        constraint audit_outbox_pkey primary key (tenant_id, at, id)
       ) with (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000)', outbox);
     perform partywall.protect(outbox::regclass);
     execute format('revoke all on %s from partywall_app, partywall_tenants', outbox);
@@ -241,11 +241,11 @@ begin
     -- A batch is of ten seconds at most, as those of a process are, and of a quarter of a megabyte.
     execute format(
       'with chosen as (
-         select o.id from %1$s as o where o.tenant_id = $1 order by o.id limit 1000
+         select o.at, o.id from %1$s as o where o.tenant_id = $1 order by o.at, o.id limit 1000
        ), gone as (
-         delete from %1$s as o using chosen as c where o.tenant_id = $1 and o.id = c.id returning o.id, o.at, o.entry::text as entry
+         delete from %1$s as o using chosen as c where o.tenant_id = $1 and o.at = c.at and o.id = c.id returning o.id, o.at, o.entry::text as entry
        ), sized as (
-         select g.id, g.at, g.entry, sum(octet_length(g.entry)) over (order by g.id) / 262144 as part, floor(extract(epoch from g.at) / 10) as span
+         select g.id, g.at, g.entry, sum(octet_length(g.entry)) over (order by g.at, g.id) / 262144 as part, floor(extract(epoch from g.at) / 10) as span
            from gone as g
        ), batches as (
          select s.part, s.span, min(s.at) as at, string_agg(s.entry, '','' order by s.at, s.id) as entries from sized as s group by s.part, s.span
