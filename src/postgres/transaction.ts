@@ -277,7 +277,7 @@ export class TenantTransaction {
           this.#isBegun = true
           sent.hasBegun = true
           writeControl(writer, connection, `begin ${this.#modes}`.trim())
-          const whom = { context: this.context, timeoutMs: options.timeoutMs, transaction: this.#auditedAs }
+          const whom = { context: this.context, timeoutMs: options.timeoutMs, transaction: this.#audit?.name }
           steps.push(ownStep, ...this.#binding.writeSteps(writer, connection, place, capability, whom))
           this.#timeoutInForce = options.timeoutMs
         } else if (kind === 'query' && options.timeoutMs !== this.#timeoutInForce) {
