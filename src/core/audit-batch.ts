@@ -152,8 +152,8 @@ function parsedBatch(position: bigint, payload: string): StoredBatch {
   throw new InvalidInputError(`Position ${position} of the audit log is no batch that this version can read.`)
 }
 
-/** Without what is undefined, in one order. */
-function contextText({ actor, grant, requestId, trace, route, from }: AuditContext): string {
+/** Who, as JSON: without what is undefined, in one order. */
+export function contextText({ actor, grant, requestId, trace, route, from }: AuditContext): string {
   return JSON.stringify({
     actor: { kind: actor.kind, id: cut(actor.id) },
     grant,

@@ -7,6 +7,8 @@
 // its own, the connection belongs to the tenant's login and serves nobody else: it is bound once, for as long as the capability
 // lives, and the flush is the statement alone.
 
+import type { TenantContext } from '../core/tenant-context.ts'
+import { sealActor } from './actor-seal.ts'
 import type { Capability } from './capabilities.ts'
 import type { Connection } from './connection.ts'
 import { type FlushStep, ownStep } from './flush.ts'
@@ -29,6 +31,15 @@ const previousAndBindWithTimeout = `${previousAndBind}, set_config('statement_ti
 const readOnly = `set_config('transaction_read_only', 'on', true)`
 /** Says to partywall.is_break_glass() that it is one, until the end of the transaction: no statement gives such a lock back. */
 const byGrant = 'pg_advisory_xact_lock_shared(1885434484, 2037866860)'
+
+/** For whom and what. */
+export interface BoundFor {
+  readonly context: TenantContext
+  readonly mayWrite?: boolean | undefined
+  readonly timeoutMs: number | undefined
+  /** Its name in the audit log. */
+  readonly transaction?: string | undefined
+}
 
 /** What a binding says besides for whom. */
 export interface BindingOptions {
@@ -133,6 +144,26 @@ export class Binding {
       writer.raw(bindAndExecute(name, [handle, limit]))
     }
     return connection.emptySessionStep
+  }
+
+  /**
+   * As writeBind; and where changes of a table are recorded, and this may be one, who acts, until the end of the transaction.
+   *
+   * @param mayWrite Nobody asks who it was that read.
+   */
+  writeSteps(
+    writer: FlushWriter,
+    connection: Connection,
+    place: Place,
+    capability: Capability,
+    { context, mayWrite = true, timeoutMs, transaction }: BoundFor,
+  ): FlushStep[] {
+    const bind = this.writeBind(writer, connection, place, capability, timeoutMs)
+    const sealed = mayWrite ? sealActor(capability, context, transaction) : undefined
+    if (sealed === undefined) return bind === undefined ? [] : [bind]
+    const name = connection.prepareFixed(writer, 'pw_actor', `select set_config('partywall.actor', $1, true)`)
+    writer.raw(bindAndExecute(name, [sealed]))
+    return bind === undefined ? [ownStep] : [bind, ownStep]
   }
 
   /** Inside a transaction: the timeout of the statements from here on; undefined for the limit of the role. */

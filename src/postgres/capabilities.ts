@@ -15,12 +15,15 @@ import {
   TenantNotFoundError,
   TenantSuspendedError,
 } from '../errors.ts'
+import { type Seal, sealOfCapability, sealOfKey } from './actor-seal.ts'
 import type { ControlConnection } from './control-pool.ts'
 
 export interface CapabilitiesOptions {
   readonly control: ControlConnection
   /** `control` is a login of one tenant's own: it is given that tenant's, and may not revoke. Default false. */
   readonly isOwn?: boolean | undefined
+  /** Of a login of one tenant's own: its audit key, with which it is sealed who acts. Default: there is none, and changes are nobody's. */
+  readonly auditKey?: (() => Promise<Buffer>) | undefined
   readonly clock: Clock
   /** How long one lives, in milliseconds: 1,000 to 3,600,000. Default 300,000. One that leaks is worth this long, for one tenant. */
   readonly ttlMs?: number | undefined
@@ -39,6 +42,8 @@ export interface Capability {
   readonly usableUntil: number
   /** Monotonic milliseconds after which the database refuses it, or a little before. */
   readonly expiresAt: number
+  /** With what it is sealed who acts; none where no change of any table is recorded. */
+  readonly seal: Seal | undefined
   /** The messages that bind it, kept ready by the lease. */
   bindMessage: Buffer | undefined
   /** The search path in them, where there is one. */
@@ -69,6 +74,10 @@ interface IssuedRow {
   readonly reason: 'unknown' | 'closed' | 'limit' | 'ended' | null
   /** How much of its life is left, when it is not new. */
   readonly ttl_ms?: string | undefined
+  /** Where changes of a table are recorded. */
+  readonly seal?: Buffer | null | undefined
+  /** Of a login of one tenant's own: are they? */
+  readonly audits_changes?: boolean | undefined
 }
 
 interface Waiter {
@@ -92,6 +101,8 @@ const reapMax = 5_000
 export class Capabilities {
   readonly #control: ControlConnection
   readonly #isOwn: boolean
+  readonly #auditKey: (() => Promise<Buffer>) | undefined
+  #ownSealed: Seal | undefined
   readonly #clock: Clock
   readonly #ttlMs: number
   readonly #issuedTo: string
@@ -107,6 +118,7 @@ export class Capabilities {
   constructor(options: CapabilitiesOptions) {
     this.#control = options.control
     this.#isOwn = options.isOwn ?? false
+    this.#auditKey = options.auditKey
     this.#clock = options.clock
     this.#ttlMs = options.ttlMs ?? 300_000
     if (!(this.#ttlMs >= 1_000 && this.#ttlMs <= 3_600_000)) {
@@ -159,7 +171,7 @@ export class Capabilities {
   async issue(tenantId: TenantId, ttlMs: number): Promise<Capability> {
     this.#assertOpen()
     const [row] = await this.#issueRows([tenantId], ttlMs)
-    return this.#accept(tenantId, row, this.#clock.monotonic(), ttlMs)
+    return this.#accept(tenantId, row, this.#clock.monotonic(), ttlMs, await this.#ownSeal(row))
   }
 
   /**
@@ -175,12 +187,13 @@ export class Capabilities {
     if (held !== undefined && asked < held.usableUntil) return held
     const life = Math.max(1_000, ttlMs ?? grantTtlMs)
     const [row] = await this.#control.query<IssuedRow & { readonly ttl_ms: string | undefined }>(
-      `select tenant_id, capability, state, reason, extract(epoch from expires_in) * 1000 as ttl_ms
+      `select tenant_id, capability, state, reason, extract(epoch from expires_in) * 1000 as ttl_ms, seal
          from partywall.issue_for_grant($1, $2, $3 * interval '1 millisecond', $4, $5, $6)`,
       [grant.tenantId, grant.grantId, life, grant.endsAt, grant.isReadOnly, `grant ${grant.grantId}`],
     )
     if (row?.reason === 'ended') throw new BreakGlassRefusedError(`Grant ${grant.grantId} has expired.`)
-    const capability = this.#accept(grant.tenantId, row, asked, Math.min(life, Number(row?.ttl_ms ?? life)))
+    const seal = await this.#ownSeal({ audits_changes: true })
+    const capability = this.#accept(grant.tenantId, row, asked, Math.min(life, Number(row?.ttl_ms ?? life)), seal)
     if (ttlMs === undefined) this.#granted.set(grant.grantId, capability)
     return capability
   }
@@ -266,8 +279,9 @@ export class Capabilities {
         batch.map(([tenantId]) => tenantId),
         this.#ttlMs,
       )
+      const seal = await this.#ownSeal(rows[0])
       const byTenant = new Map(rows.map((row) => [row.tenant_id, row]))
-      for (const [tenantId, waiter] of batch) this.#settle(tenantId, waiter, byTenant.get(tenantId), asked)
+      for (const [tenantId, waiter] of batch) this.#settle(tenantId, waiter, byTenant.get(tenantId), asked, seal)
     } catch (error) {
       for (const [tenantId, waiter] of batch) {
         this.#inFlight.delete(tenantId)
@@ -276,10 +290,10 @@ export class Capabilities {
     }
   }
 
-  #settle(tenantId: TenantId, waiter: Waiter, row: IssuedRow | undefined, asked: number): void {
+  #settle(tenantId: TenantId, waiter: Waiter, row: IssuedRow | undefined, asked: number, seal: Seal | undefined): void {
     this.#inFlight.delete(tenantId)
     try {
-      const capability = this.#accept(tenantId, row, asked, this.#ttlMs)
+      const capability = this.#accept(tenantId, row, asked, this.#ttlMs, seal)
       if (this.#isClosed) this.#dropped.push(capability.handle)
       else this.#held.set(tenantId, capability)
       waiter.resolve(capability)
@@ -292,7 +306,7 @@ export class Capabilities {
   #issueRows(tenantIds: readonly TenantId[], ttlMs: number): Promise<readonly IssuedRow[]> {
     if (this.#isOwn) return this.#issueOwnRows(ttlMs)
     return this.#control.query<IssuedRow>(
-      `select tenant_id, capability, state, reason from partywall.issue($1::uuid[], $2 * interval '1 millisecond', $3)`,
+      `select tenant_id, capability, state, reason, seal from partywall.issue($1::uuid[], $2 * interval '1 millisecond', $3)`,
       [tenantIds, ttlMs, this.#issuedTo],
     )
   }
@@ -300,7 +314,7 @@ export class Capabilities {
   async #issueOwnRows(ttlMs: number): Promise<readonly IssuedRow[]> {
     try {
       return await this.#control.query<IssuedRow>(
-        `select tenant_id, capability, state, reason, extract(epoch from expires_in) * 1000 as ttl_ms
+        `select tenant_id, capability, state, reason, extract(epoch from expires_in) * 1000 as ttl_ms, audits_changes
            from partywall.issue_own($1 * interval '1 millisecond', $2)`,
         [ttlMs, this.#issuedTo],
       )
@@ -311,8 +325,19 @@ export class Capabilities {
     }
   }
 
+  /** Asked for with each, so that a key that was changed becomes known. A secret store that is away for a while stops nobody. */
+  async #ownSeal(row: Pick<IssuedRow, 'audits_changes'> | undefined): Promise<Seal | undefined> {
+    if (!this.#isOwn || this.#auditKey === undefined || row?.audits_changes !== true) return undefined
+    try {
+      this.#ownSealed = sealOfKey(await this.#auditKey())
+    } catch (error) {
+      if (this.#ownSealed === undefined) throw error
+    }
+    return this.#ownSealed
+  }
+
   /** Life is counted from before the question, so that we never believe in a capability longer than the database does. */
-  #accept(tenantId: TenantId, answer: IssuedRow | undefined, asked: number, ttlMs: number): Capability {
+  #accept(tenantId: TenantId, answer: IssuedRow | undefined, asked: number, ttlMs: number, ownSeal?: Seal): Capability {
     // A login of one tenant's own is given that tenant's, whoever is asked for: in the wrong database that would be the wrong tenant.
     const row = answer?.tenant_id === tenantId ? answer : undefined
     if (row?.capability) {
@@ -322,6 +347,7 @@ export class Capabilities {
         handle: row.capability,
         usableUntil: asked + left - ttlMs * keepBack,
         expiresAt: asked + left,
+        seal: ownSeal ?? (row.seal ? sealOfCapability(row.seal) : undefined),
         bindMessage: undefined,
         bindPath: undefined,
       }

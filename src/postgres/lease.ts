@@ -216,7 +216,7 @@ export class Leases {
         ? (capabilities.tryGet(tenant.id) ?? (await capabilities.get(tenant.id)))
         : await this.grantedCapability(database, context.grant)
     const held = await this.hold(database, context, statement.signal)
-    return await this.#send<Row>(held, this.bindingOf(context), tenant, capability, statement, values)
+    return await this.#send<Row>(held, context, tenant, capability, statement, values)
   }
 
   /** What binds for this context: whoever is let in by a grant is bound so that the grant is all they have. */
@@ -242,13 +242,14 @@ export class Leases {
   /** Bind and statement in one flush; the connection goes back before the caller is told. */
   #send<Row>(
     held: HeldConnection,
-    binding: Binding,
+    context: TenantContext,
     tenant: Tenant,
     capability: Capability,
     statement: Statement,
     values: WireValues,
   ): Promise<QueryResult<Row>> {
     const { connection } = held
+    const binding = this.bindingOf(context)
     const place: Place = { database: held.database, schema: tenant.placement.schema }
     return new Promise<QueryResult<Row>>((resolve, reject) => {
       const finish = (error: Error | undefined, flush: Flush | undefined): void => {
@@ -266,9 +267,11 @@ export class Leases {
       }
       binding.enter(place, connection, capability)
       connection.send((writer) => {
-        const bind = binding.writeBind(writer, connection, place, capability, statement.timeoutMs)
-        const run = writeStatement(writer, connection, place, statement, values)
-        return bind === undefined ? [run] : [bind, run]
+        const { timeoutMs } = statement
+        const mayWrite = !classify(statement.text).isReadOnly
+        const steps = binding.writeSteps(writer, connection, place, capability, { context, mayWrite, timeoutMs })
+        steps.push(writeStatement(writer, connection, place, statement, values))
+        return steps
       }, finish)
     })
   }

@@ -158,8 +158,9 @@ export class OpenDatabases implements TenantDatabases {
     const pool = this.#poolOf(row)
     const queue = new FairQueue({ ...admission, reservedSlots: 0, slots: ownConnectionsMax, clock })
     const issuedTo = `${applicationName} ${process.pid}`
-    const capabilities = new Capabilities({ control: ownControl(pool), isOwn: true, clock, ttlMs, issuedTo, tenantsMax: 1 })
-    const audit = ownAuditSink(ownControl(pool), async (refresh) => await this.#auditKeyOf(row, refresh))
+    const auditKey = async (refresh = false): Promise<Buffer> => await this.#auditKeyOf(row, refresh)
+    const capabilities = new Capabilities({ control: ownControl(pool), isOwn: true, auditKey, clock, ttlMs, issuedTo, tenantsMax: 1 })
+    const audit = ownAuditSink(ownControl(pool), auditKey)
     return { name: row.name, holds: row.holds, pool, queue, capabilities, audit, close: () => closeOne(pool, queue, capabilities) }
   }
 

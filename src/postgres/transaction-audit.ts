@@ -24,6 +24,10 @@ export class TransactionAudit {
     this.#context = context
   }
 
+  get name(): string | undefined {
+    return this.#name
+  }
+
   /** Runs a statement and records what became of it. `run` waits for what it is handed before it sends anything. */
   async around<Result extends { readonly rowCount: number | null }>(
     { text, values }: AuditedCall,

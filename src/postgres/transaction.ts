@@ -277,9 +277,8 @@ export class TenantTransaction {
           this.#isBegun = true
           sent.hasBegun = true
           writeControl(writer, connection, `begin ${this.#modes}`.trim())
-          steps.push(ownStep)
-          const bind = this.#binding.writeBind(writer, connection, place, capability, options.timeoutMs)
-          if (bind !== undefined) steps.push(bind)
+          const whom = { context: this.context, timeoutMs: options.timeoutMs, transaction: this.#audit?.name }
+          steps.push(ownStep, ...this.#binding.writeSteps(writer, connection, place, capability, whom))
           this.#timeoutInForce = options.timeoutMs
         } else if (kind === 'query' && options.timeoutMs !== this.#timeoutInForce) {
           steps.push(this.#binding.writeTimeout(writer, connection, options.timeoutMs))

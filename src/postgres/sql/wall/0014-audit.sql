@@ -160,7 +160,8 @@ begin
 end
 $fn$;
 
--- Appends batches, each to the log of its tenant: one round trip for many tenants. All or nothing.
+-- Appends batches, each to the log of its tenant, and behind them what the tenant's outbox of changes has: one round trip for many tenants.
+-- All or nothing. A null among the batches is none: it takes in what is in the outbox alone.
 -- @param is_retry Any of them may be there already, since whoever sends them has lost an answer.
 create function partywall.append_batches(tenant_ids uuid[], payloads text[], is_retry boolean)
 returns table (tenant_id uuid, appended integer, outcome text)
@@ -209,10 +210,11 @@ begin
     perform pg_advisory_xact_lock(hashtextextended('partywall audit ' || asked.id, 0));
     appended := 0;
     foreach payload in array asked.payloads loop
-      if partywall.append_audit_row(asked.id, log, payload, is_retry) then
+      if payload is not null and partywall.append_audit_row(asked.id, log, payload, is_retry) then
         appended := appended + 1;
       end if;
     end loop;
+    appended := appended + partywall.take_audit_outbox(asked.id, log, coalesce(gate.schema_name, 'app'));
     if is_acting then
       perform partywall.stop_acting(asked.id, is_made);
     else
