@@ -458,7 +458,7 @@ async function joinAll(
     replicas,
     replicaLeases,
     caches,
-    audit: new TenantAudit(statementAudit, scope),
+    audit: new TenantAudit({ audit: statementAudit, scope, leases }),
     scope,
     tenants,
     auditTrail,

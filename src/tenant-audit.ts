@@ -6,7 +6,9 @@ import type { Clock } from './core/clock.ts'
 import type { Json, Tenant } from './core/tenant.ts'
 import type { TenantContext, TenantScope } from './core/tenant-context.ts'
 import { ConfigurationError, InvalidInputError } from './errors.ts'
+import { type OwnLogOptions, type OwnLogPage, readOwnLog } from './postgres/audit/own-log.ts'
 import { PostgresAuditLog } from './postgres/audit-log.ts'
+import type { Leases } from './postgres/lease.ts'
 import type { MoveWait } from './postgres/move-wait.ts'
 import { StatementAudit } from './postgres/statement-audit.ts'
 import { loadStatementParser } from './postgres/statement-facts.ts'
@@ -67,15 +69,37 @@ export async function openStatementAudit(
 export class TenantAudit {
   readonly #audit: StatementAudit | undefined
   readonly #scope: TenantScope
+  readonly #leases: Leases
 
-  constructor(audit: StatementAudit | undefined, scope: TenantScope) {
+  /** @internal */
+  constructor({
+    audit,
+    scope,
+    leases,
+  }: { readonly audit: StatementAudit | undefined; readonly scope: TenantScope; readonly leases: Leases }) {
     this.#audit = audit
     this.#scope = scope
+    this.#leases = leases
   }
 
   /** How the recorder stands; undefined when nothing is recorded. */
   get stats(): AuditRecorderStats | undefined {
     return this.#audit?.recorder.stats
+  }
+
+  /**
+   * The log of the tenant in context, the newest first: for the tenant's own eyes. It is read behind the wall, as its rows are, and the
+   * reading is an entry itself.
+   *
+   * @example
+   * ```ts
+   * app.get('/audit', async ({ query }) => await tenancy.audit.list({ limit: 50, before: query.before }))
+   * ```
+   *
+   * @throws {NoTenantError} outside every tenant. {@link InvalidInputError} {@link ConfigurationError} when the tenant has no log.
+   */
+  async list(options: OwnLogOptions = {}): Promise<OwnLogPage> {
+    return await readOwnLog(this.#leases, this.#scope.current(), options)
   }
 
   /**

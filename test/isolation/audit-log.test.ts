@@ -182,6 +182,40 @@ test('a tenant without a log is told of, and served', async (t) => {
   assert.equal(tenancy.audit.stats?.missing, 3)
 })
 
+test('a tenant sees its own log, page by page, the newest first; another’s never', async (t) => {
+  const { tenancy, bob, carol, alice } = await audited(t)
+  for (const tenant of [bob, carol]) {
+    for (let i = 0; i < 3; i++) {
+      await tenancy.run(tenant.id, async () => {
+        await tenancy.query('select n.title from notes as n')
+        await tenancy.audit.record({ operation: 'page.seen', details: { i, of: tenant.slug } })
+      })
+      await tenancy.audit.flush()
+    }
+  }
+  await tenancy.run(bob.id, async () => {
+    const seen: AuditEntry[] = []
+    let before: string | undefined
+    do {
+      const page = await tenancy.audit.list({ operation: 'page.', limit: 2, before })
+      seen.push(...page.entries)
+      before = page.next
+    } while (before !== undefined)
+    assert.deepEqual(
+      seen.map(({ details }) => details),
+      [2, 1, 0].map((i) => ({ i, of: bob.slug })),
+    )
+    assert.deepEqual((await tenancy.audit.list({ since: new Date(Date.now() + 60_000) })).entries, [])
+    await assert.rejects(tenancy.audit.list({ limit: 0 }), { code: 'PW_INVALID_INPUT' })
+    await assert.rejects(tenancy.audit.list({ before: `1'` }), { code: 'PW_INVALID_INPUT' })
+    // Whoever names another tenant finds nothing.
+    assert.equal((await tenancy.query('select from audit_log where tenant_id = $1', [carol.id])).rowCount, 0)
+  })
+  await assert.rejects(tenancy.audit.list(), { code: 'PW_NO_TENANT' })
+  await alice('drop table audit_log')
+  await tenancy.run(bob.id, async () => await assert.rejects(tenancy.audit.list(), { code: 'PW_CONFIGURATION' }))
+})
+
 test('closing writes what is left', async (t) => {
   const { tenancy, bob, rows } = await audited(t, { audit: { flushEveryMs: 60_000 } })
   await tenancy.run(bob.id, async () => await tenancy.query('select 1'))
