@@ -11,6 +11,10 @@ export interface HttpRequest {
   readonly headers: readonly HeaderLine[]
   /** Did it come from an address that the operator declared to be a proxy? Only then do X-Forwarded-* mean anything. */
   readonly throughTrustedProxy: boolean
+  /** The address of the client: of the socket, or as the operator's own proxies tell it. For the audit log; nobody is let in by it. */
+  readonly from?: string | undefined
+  /** The route's pattern, as `/orders/:id`, where the framework knows it already. */
+  readonly route?: string | undefined
   /** The raw body. Present only when an identity provider asked for it. */
   readonly body?: Uint8Array | undefined
 }

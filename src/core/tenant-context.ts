@@ -22,6 +22,10 @@ export interface TenantContext {
   readonly actor: Actor
   readonly requestId: string
   readonly trace: Trace | undefined
+  /** As `GET /orders/:id`. */
+  readonly route?: string | undefined
+  /** The address of the client. Personal data: it goes into the tenant's own audit log and nowhere else. */
+  readonly from?: string | undefined
   /** Of a member of the staff who is let in by a grant (break-glass): the grant, which every door honours. */
   readonly grant?: GrantUse | undefined
 }
@@ -32,6 +36,8 @@ export function createTenantContext(parts: {
   readonly actor?: Actor | undefined
   readonly requestId?: string | undefined
   readonly trace?: Trace | undefined
+  readonly route?: string | undefined
+  readonly from?: string | undefined
   readonly grant?: GrantUse | undefined
 }): TenantContext {
   const { kind, id } = parts.actor ?? { kind: 'system', id: 'partywall' }
@@ -42,6 +48,8 @@ export function createTenantContext(parts: {
     actor: Object.freeze({ kind, id }),
     requestId: parts.requestId ?? crypto.randomUUID(),
     trace: parts.trace && Object.freeze({ ...parts.trace }),
+    ...(parts.route !== undefined && { route: parts.route }),
+    ...(parts.from !== undefined && { from: parts.from }),
     ...(parts.grant !== undefined && { grant: parts.grant }),
   })
 }

@@ -99,7 +99,7 @@ function addAdmission(app: FastifyInstance, door: HttpDoor, logging: boolean): v
       done()
       return
     }
-    const incoming = door.read(request.raw)
+    const incoming = { ...door.read(request.raw), route: request.routeOptions.url }
     if (door.needsBody(incoming)) {
       waitingForBody.add(request)
       done()
@@ -117,7 +117,10 @@ function addAdmission(app: FastifyInstance, door: HttpDoor, logging: boolean): v
       return
     }
     readAll(payload, request.routeOptions.bodyLimit ?? 0)
-      .then(async (body) => ({ body, admission: await door.admit({ ...door.read(request.raw), body }, request.id) }))
+      .then(async (body) => ({
+        body,
+        admission: await door.admit({ ...door.read(request.raw), route: request.routeOptions.url, body }, request.id),
+      }))
       .then(
         ({ body, admission }) => {
           admitted(request, reply, admission)

@@ -13,7 +13,7 @@ import { traceOf } from '../core/trace-context.ts'
 import { IdentityRequiredError, InvalidInputError } from '../errors.ts'
 import { type HttpProblem, problemOf } from './problem.ts'
 import { publicPathTest } from './public-paths.ts'
-import { trustedProxyTest } from './trusted-proxies.ts'
+import { clientAddress, trustedProxyTest } from './trusted-proxies.ts'
 
 /** How requests get to their tenant. The same for every framework. */
 export interface HttpDoorOptions {
@@ -69,11 +69,14 @@ export class HttpDoor {
 
   /** The request as it came over the wire. */
   read(incoming: IncomingRequest): HttpRequest {
+    const { remoteAddress } = incoming.socket
+    const headers = headerLines(incoming.rawHeaders)
     return {
       method: incoming.method ?? 'GET',
       target: incoming.url ?? '/',
-      headers: headerLines(incoming.rawHeaders),
-      throughTrustedProxy: this.#isTrustedProxy(incoming.socket.remoteAddress),
+      headers,
+      throughTrustedProxy: this.#isTrustedProxy(remoteAddress),
+      from: clientAddress({ headers }, remoteAddress, this.#isTrustedProxy),
     }
   }
 
@@ -94,7 +97,8 @@ export class HttpDoor {
     if (identity === undefined) throw new IdentityRequiredError('The request carries no credential.')
     const { auditTrail, tenants, scope } = this.#tenancy
     const tenant = await resolveTenant({ identity, hints: readHints(this.#hints, request), tenants, auditTrail, requestId })
-    const context = createTenantContext({ tenant, actor: identity.actor, requestId, trace: traceOf(request) })
+    const route = request.route === undefined ? undefined : `${request.method} ${request.route}`
+    const context = createTenantContext({ tenant, actor: identity.actor, requestId, trace: traceOf(request), route, from: request.from })
     const enter = scope.run(context, () => scope.bind((fn: () => void) => fn()))
     return Object.freeze({ identity, tenant, context, enter })
   }

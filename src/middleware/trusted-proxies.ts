@@ -1,6 +1,7 @@
 // Whose X-Forwarded-Host we believe: the addresses that the operator lists, and nobody else.
 
 import { BlockList, isIP } from 'node:net'
+import { type HttpRequest, headerValues } from '../core/http-request.ts'
 import { ConfigurationError } from '../errors.ts'
 
 /**
@@ -26,4 +27,23 @@ export function trustedProxyTest(proxies: readonly string[]): (remoteAddress: st
     const version = isIP(address)
     return version !== 0 && trusted.check(address, version === 4 ? 'ipv4' : 'ipv6')
   }
+}
+
+/**
+ * The client's address: that of the socket, unless a trusted proxy tells another. Each proxy appends whom it was called by to
+ * X-Forwarded-For, so that what stands behind the last one that we trust is what that one saw; all before it anybody may have written.
+ */
+export function clientAddress(
+  request: Pick<HttpRequest, 'headers'>,
+  remoteAddress: string | undefined,
+  isTrusted: (address: string | undefined) => boolean,
+): string | undefined {
+  const told = headerValues(request, 'x-forwarded-for').flatMap((line) => line.split(',').map((part) => part.trim()))
+  let address = remoteAddress
+  while (isTrusted(address) && told.length > 0) {
+    const before = told.pop()!
+    if (isIP(before) === 0) break
+    address = before
+  }
+  return address?.replace(/^::ffff:(?=\d+\.)/i, '')
 }

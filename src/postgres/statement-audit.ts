@@ -187,8 +187,8 @@ export class StatementAudit {
   #contextOf(context: TenantContext): AuditContext {
     const known = this.#contexts.get(context)
     if (known !== undefined) return known
-    const { actor, grant, requestId, trace } = context
-    const made = { actor, grant: grant?.grantId, requestId, trace: trace?.traceparent }
+    const { actor, grant, requestId, trace, route, from } = context
+    const made = { actor, grant: grant?.grantId, requestId, trace: trace?.traceparent, route, from }
     this.#contexts.set(context, made)
     return made
   }

@@ -346,3 +346,16 @@ test('the application may answer errors itself', async (t) => {
   app.setErrorHandler((_error, _request, reply) => reply.code(599).send('mine'))
   assert.equal((await app.inject({ url: '/api/me' })).body, 'mine')
 })
+
+test('the context tells the route and the client for the audit log: as the socket and our own proxies say', async (t) => {
+  const { get, door, app } = await house(t, { trustedProxies: ['10.0.0.0/8'] })
+  app.get('/api/origin/:id', async () => ({ route: door.scope.current().route, from: door.scope.current().from }))
+  const headers = { ...(await bearing('bob')), 'x-forwarded-for': '203.0.113.9, 192.0.2.7, 10.0.0.2' }
+  const asked = async (remoteAddress: string, more: Readonly<Record<string, string>> = {}) =>
+    (await get({ url: '/api/origin/7?secret=1', headers: { ...headers, ...more }, remoteAddress })).json()
+  const route = 'GET /api/origin/:id'
+  assert.deepEqual(await asked('198.51.100.4'), { route, from: '198.51.100.4' }, 'a stranger is who the socket says')
+  assert.deepEqual(await asked('10.0.0.1'), { route, from: '192.0.2.7' }, 'the last one whom no proxy of ours is')
+  assert.deepEqual(await asked('::ffff:10.0.0.1', { 'x-forwarded-for': 'nonsense' }), { route, from: '10.0.0.1' })
+  assert.deepEqual(await asked('10.0.0.1', { 'x-forwarded-for': '10.0.0.3' }), { route, from: '10.0.0.3' })
+})
