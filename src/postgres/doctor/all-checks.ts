@@ -1,6 +1,7 @@
 // Every check, in the order of their names.
 
 import type { DoctorCheck } from './check.ts'
+import { absentTable } from './checks/absent-table.ts'
 import { adminOption } from './checks/admin-option.ts'
 import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appAttributes } from './checks/app-attributes.ts'
@@ -27,13 +28,17 @@ import { foreignServers } from './checks/foreign-servers.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
 import { grantOption } from './checks/grant-option.ts'
+import { idleReplicationSlot } from './checks/idle-replication-slot.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
 import { largeObjects } from './checks/large-objects.ts'
 import { leakproofFunction } from './checks/leakproof-function.ts'
 import { loginLimits } from './checks/login-limits.ts'
+import { longLivedCapability } from './checks/long-lived-capability.ts'
+import { md5Passwords } from './checks/md5-passwords.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
 import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
+import { overdueFence } from './checks/overdue-fence.ts'
 import { ownedByApplication } from './checks/owned-by-application.ts'
 import { ownerAttributes } from './checks/owner-attributes.ts'
 import { parameterGrant } from './checks/parameter-grant.ts'
@@ -59,13 +64,17 @@ import { tablePrivileges } from './checks/table-privileges.ts'
 import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
 import { tenantLoginElsewhere } from './checks/tenant-login-elsewhere.ts'
+import { unencryptedConnections } from './checks/unencrypted-connections.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
 import { untrustedFunction } from './checks/untrusted-function.ts'
+import { valuesInLog } from './checks/values-in-log.ts'
+import { vulnerableServer } from './checks/vulnerable-server.ts'
 import { weakWithCheck } from './checks/weak-with-check.ts'
 import { whoSeesAll } from './checks/who-sees-all.ts'
 import { writableGlobalTable } from './checks/writable-global-table.ts'
 
 export const allChecks: readonly DoctorCheck[] = [
+  absentTable,
   adminOption,
   alwaysTruePolicy,
   appAttributes,
@@ -92,13 +101,17 @@ export const allChecks: readonly DoctorCheck[] = [
   forgeablePolicy,
   globalTableWithTenantColumn,
   grantOption,
+  idleReplicationSlot,
   immutablePolicyFunction,
   largeObjects,
   leakproofFunction,
   loginLimits,
+  longLivedCapability,
+  md5Passwords,
   noRestrictiveTwin,
   nullableTenantColumn,
   openRootForMoves,
+  overdueFence,
   ownedByApplication,
   ownerAttributes,
   parameterGrant,
@@ -124,8 +137,11 @@ export const allChecks: readonly DoctorCheck[] = [
   tenantColumnCollation,
   tenantColumnType,
   tenantLoginElsewhere,
+  unencryptedConnections,
   unprotectedTable,
   untrustedFunction,
+  valuesInLog,
+  vulnerableServer,
   weakWithCheck,
   whoSeesAll,
   writableGlobalTable,
