@@ -6,6 +6,7 @@ import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
 import { borrowedTenantLogin } from './checks/borrowed-tenant-login.ts'
+import { cascadeAcrossTenants } from './checks/cascade-across-tenants.ts'
 import { catalogPrivileges } from './checks/catalog-privileges.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
 import { columnGrants } from './checks/column-grants.ts'
@@ -21,17 +22,21 @@ import { defaultExecute } from './checks/default-execute.ts'
 import { defaultPrivileges } from './checks/default-privileges.ts'
 import { definerFunctionBypasses } from './checks/definer-function-bypasses.ts'
 import { definerView } from './checks/definer-view.ts'
+import { exclusionWithoutTenant } from './checks/exclusion-without-tenant.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
+import { foreignKeyWithoutTenant } from './checks/foreign-key-without-tenant.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { foreignServers } from './checks/foreign-servers.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
 import { grantOption } from './checks/grant-option.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
+import { indexWithoutTenant } from './checks/index-without-tenant.ts'
 import { largeObjects } from './checks/large-objects.ts'
 import { leakproofFunction } from './checks/leakproof-function.ts'
 import { loginLimits } from './checks/login-limits.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
+import { noTenantIndex } from './checks/no-tenant-index.ts'
 import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
 import { ownedByApplication } from './checks/owned-by-application.ts'
@@ -59,6 +64,7 @@ import { tablePrivileges } from './checks/table-privileges.ts'
 import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
 import { tenantLoginElsewhere } from './checks/tenant-login-elsewhere.ts'
+import { uniqueKeyWithoutTenant } from './checks/unique-key-without-tenant.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
 import { untrustedFunction } from './checks/untrusted-function.ts'
 import { weakWithCheck } from './checks/weak-with-check.ts'
@@ -71,6 +77,7 @@ export const allChecks: readonly DoctorCheck[] = [
   appAttributes,
   appCanBecome,
   borrowedTenantLogin,
+  cascadeAcrossTenants,
   catalogPrivileges,
   changedPolicy,
   columnGrants,
@@ -86,17 +93,21 @@ export const allChecks: readonly DoctorCheck[] = [
   defaultPrivileges,
   definerFunctionBypasses,
   definerView,
+  exclusionWithoutTenant,
   failOpenPolicy,
+  foreignKeyWithoutTenant,
   foreignPermissivePolicy,
   foreignServers,
   forgeablePolicy,
   globalTableWithTenantColumn,
   grantOption,
   immutablePolicyFunction,
+  indexWithoutTenant,
   largeObjects,
   leakproofFunction,
   loginLimits,
   noRestrictiveTwin,
+  noTenantIndex,
   nullableTenantColumn,
   openRootForMoves,
   ownedByApplication,
@@ -124,6 +135,7 @@ export const allChecks: readonly DoctorCheck[] = [
   tenantColumnCollation,
   tenantColumnType,
   tenantLoginElsewhere,
+  uniqueKeyWithoutTenant,
   unprotectedTable,
   untrustedFunction,
   weakWithCheck,
