@@ -64,11 +64,10 @@ export async function findAsDoctor(
 ): Promise<readonly Said[]> {
   const [server] = await superuser.query<{ version: number }>(`select current_setting('server_version_num')::int as version`)
   await superuser.query(`set local role ${roles.doctor}`)
-  try {
-    return await check.find({ control: superuser, appRole: roles.app, serverVersion: serverVersion ?? server!.version, now })
-  } finally {
-    await superuser.query('reset role')
-  }
+  const found = await check.find({ control: superuser, appRole: roles.app, serverVersion: serverVersion ?? server!.version, now })
+  // Not after an error: in a transaction that has failed this would fail too, and hide why.
+  await superuser.query('reset role')
+  return found
 }
 
 /** A transaction of a superuser in a database of the test's own, taken back at the end. */

@@ -7,8 +7,11 @@ import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
 import { borrowedTenantLogin } from './checks/borrowed-tenant-login.ts'
+import { cascadeAcrossTenants } from './checks/cascade-across-tenants.ts'
+import { caseTwins } from './checks/case-twins.ts'
 import { catalogPrivileges } from './checks/catalog-privileges.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
+import { checkCallsFunction } from './checks/check-calls-function.ts'
 import { columnGrants } from './checks/column-grants.ts'
 import { controlLoginAttributes } from './checks/control-login-attributes.ts'
 import { controlLoginMembership } from './checks/control-login-membership.ts'
@@ -21,8 +24,11 @@ import { databasePrivileges } from './checks/database-privileges.ts'
 import { defaultExecute } from './checks/default-execute.ts'
 import { defaultPrivileges } from './checks/default-privileges.ts'
 import { definerFunctionBypasses } from './checks/definer-function-bypasses.ts'
+import { definerTrigger } from './checks/definer-trigger.ts'
 import { definerView } from './checks/definer-view.ts'
+import { exclusionWithoutTenant } from './checks/exclusion-without-tenant.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
+import { foreignKeyWithoutTenant } from './checks/foreign-key-without-tenant.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { foreignServers } from './checks/foreign-servers.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
@@ -30,12 +36,17 @@ import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-c
 import { grantOption } from './checks/grant-option.ts'
 import { idleReplicationSlot } from './checks/idle-replication-slot.ts'
 import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
+import { indexWithoutTenant } from './checks/index-without-tenant.ts'
 import { largeObjects } from './checks/large-objects.ts'
 import { leakproofFunction } from './checks/leakproof-function.ts'
 import { loginLimits } from './checks/login-limits.ts'
 import { longLivedCapability } from './checks/long-lived-capability.ts'
 import { md5Passwords } from './checks/md5-passwords.ts'
+import { nameInPublic } from './checks/name-in-public.ts'
+import { nameNearLimit } from './checks/name-near-limit.ts'
+import { noPrimaryKey } from './checks/no-primary-key.ts'
 import { noRestrictiveTwin } from './checks/no-restrictive-twin.ts'
+import { noTenantIndex } from './checks/no-tenant-index.ts'
 import { nullableTenantColumn } from './checks/nullable-tenant-column.ts'
 import { openRootForMoves } from './checks/open-root-for-moves.ts'
 import { overdueFence } from './checks/overdue-fence.ts'
@@ -52,12 +63,14 @@ import { publicPrivileges } from './checks/public-privileges.ts'
 import { reachablePartition } from './checks/reachable-partition.ts'
 import { readableForeignTable } from './checks/readable-foreign-table.ts'
 import { readableMaterializedView } from './checks/readable-materialized-view.ts'
+import { replicaIdentity } from './checks/replica-identity.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
 import { sequencePrivileges } from './checks/sequence-privileges.ts'
 import { settingsForAll } from './checks/settings-for-all.ts'
 import { sharedLogin } from './checks/shared-login.ts'
+import { sharedSequence } from './checks/shared-sequence.ts'
 import { statementsReadable } from './checks/statements-readable.ts'
 import { storedSettings } from './checks/stored-settings.ts'
 import { tablePrivileges } from './checks/table-privileges.ts'
@@ -65,6 +78,9 @@ import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
 import { tenantLoginElsewhere } from './checks/tenant-login-elsewhere.ts'
 import { unencryptedConnections } from './checks/unencrypted-connections.ts'
+import { uncheckedForeignKey } from './checks/unchecked-foreign-key.ts'
+import { uniqueKeyWithoutTenant } from './checks/unique-key-without-tenant.ts'
+import { unloggedTable } from './checks/unlogged-table.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
 import { untrustedFunction } from './checks/untrusted-function.ts'
 import { valuesInLog } from './checks/values-in-log.ts'
@@ -80,8 +96,11 @@ export const allChecks: readonly DoctorCheck[] = [
   appAttributes,
   appCanBecome,
   borrowedTenantLogin,
+  cascadeAcrossTenants,
+  caseTwins,
   catalogPrivileges,
   changedPolicy,
+  checkCallsFunction,
   columnGrants,
   controlLoginAttributes,
   controlLoginMembership,
@@ -94,8 +113,11 @@ export const allChecks: readonly DoctorCheck[] = [
   defaultExecute,
   defaultPrivileges,
   definerFunctionBypasses,
+  definerTrigger,
   definerView,
+  exclusionWithoutTenant,
   failOpenPolicy,
+  foreignKeyWithoutTenant,
   foreignPermissivePolicy,
   foreignServers,
   forgeablePolicy,
@@ -103,12 +125,17 @@ export const allChecks: readonly DoctorCheck[] = [
   grantOption,
   idleReplicationSlot,
   immutablePolicyFunction,
+  indexWithoutTenant,
   largeObjects,
   leakproofFunction,
   loginLimits,
   longLivedCapability,
   md5Passwords,
+  nameInPublic,
+  nameNearLimit,
+  noPrimaryKey,
   noRestrictiveTwin,
+  noTenantIndex,
   nullableTenantColumn,
   openRootForMoves,
   overdueFence,
@@ -125,12 +152,14 @@ export const allChecks: readonly DoctorCheck[] = [
   reachablePartition,
   readableForeignTable,
   readableMaterializedView,
+  replicaIdentity,
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
   sequencePrivileges,
   settingsForAll,
   sharedLogin,
+  sharedSequence,
   statementsReadable,
   storedSettings,
   tablePrivileges,
@@ -138,6 +167,9 @@ export const allChecks: readonly DoctorCheck[] = [
   tenantColumnType,
   tenantLoginElsewhere,
   unencryptedConnections,
+  uncheckedForeignKey,
+  uniqueKeyWithoutTenant,
+  unloggedTable,
   unprotectedTable,
   untrustedFunction,
   valuesInLog,
