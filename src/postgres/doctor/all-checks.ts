@@ -7,6 +7,7 @@ import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
 import { borrowedTenantLogin } from './checks/borrowed-tenant-login.ts'
 import { catalogPrivileges } from './checks/catalog-privileges.ts'
+import { changedInstallation } from './checks/changed-installation.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
 import { columnGrants } from './checks/column-grants.ts'
 import { controlLoginAttributes } from './checks/control-login-attributes.ts'
@@ -20,10 +21,15 @@ import { databasePrivileges } from './checks/database-privileges.ts'
 import { defaultExecute } from './checks/default-execute.ts'
 import { defaultPrivileges } from './checks/default-privileges.ts'
 import { definerFunctionBypasses } from './checks/definer-function-bypasses.ts'
+import { definerSearchPath } from './checks/definer-search-path.ts'
+import { definerTrigger } from './checks/definer-trigger.ts'
 import { definerView } from './checks/definer-view.ts'
+import { disabledTrigger } from './checks/disabled-trigger.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
+import { foreignEventTrigger } from './checks/foreign-event-trigger.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { foreignServers } from './checks/foreign-servers.ts'
+import { foreignSubscription } from './checks/foreign-subscription.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
 import { grantOption } from './checks/grant-option.ts'
@@ -44,14 +50,18 @@ import { policySubSelect } from './checks/policy-sub-select.ts'
 import { powerRole } from './checks/power-role.ts'
 import { publicConnect } from './checks/public-connect.ts'
 import { publicPrivileges } from './checks/public-privileges.ts'
+import { publicationPastPolicies } from './checks/publication-past-policies.ts'
 import { reachablePartition } from './checks/reachable-partition.ts'
 import { readableForeignTable } from './checks/readable-foreign-table.ts'
 import { readableMaterializedView } from './checks/readable-materialized-view.ts'
+import { rewriteRule } from './checks/rewrite-rule.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
 import { sequencePrivileges } from './checks/sequence-privileges.ts'
 import { settingsForAll } from './checks/settings-for-all.ts'
+import { shadowedBuiltin } from './checks/shadowed-builtin.ts'
+import { shadowedTable } from './checks/shadowed-table.ts'
 import { sharedLogin } from './checks/shared-login.ts'
 import { statementsReadable } from './checks/statements-readable.ts'
 import { storedSettings } from './checks/stored-settings.ts'
@@ -72,6 +82,7 @@ export const allChecks: readonly DoctorCheck[] = [
   appCanBecome,
   borrowedTenantLogin,
   catalogPrivileges,
+  changedInstallation,
   changedPolicy,
   columnGrants,
   controlLoginAttributes,
@@ -85,10 +96,15 @@ export const allChecks: readonly DoctorCheck[] = [
   defaultExecute,
   defaultPrivileges,
   definerFunctionBypasses,
+  definerSearchPath,
+  definerTrigger,
   definerView,
+  disabledTrigger,
   failOpenPolicy,
+  foreignEventTrigger,
   foreignPermissivePolicy,
   foreignServers,
+  foreignSubscription,
   forgeablePolicy,
   globalTableWithTenantColumn,
   grantOption,
@@ -109,14 +125,18 @@ export const allChecks: readonly DoctorCheck[] = [
   powerRole,
   publicConnect,
   publicPrivileges,
+  publicationPastPolicies,
   reachablePartition,
   readableForeignTable,
   readableMaterializedView,
+  rewriteRule,
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
   sequencePrivileges,
   settingsForAll,
+  shadowedBuiltin,
+  shadowedTable,
   sharedLogin,
   statementsReadable,
   storedSettings,
