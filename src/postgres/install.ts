@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { ConfigurationError } from '../errors.ts'
+import { makeObjectRecord, recordingObjects } from './record-objects.ts'
 import { appSchema, denyDangerousFunctions, ensureRoles, type RolePasswords, roles } from './roles.ts'
 import { sqlFiles } from './sql-files.ts'
 
@@ -79,6 +80,8 @@ async function runFiles(client: pg.Client, isCatalog: boolean): Promise<void> {
      )`,
   )
   await client.query(`grant select on partywall.migrations to ${roles.doctor}`)
+  const run = (text: string): Promise<unknown> => client.query(text)
+  await makeObjectRecord(run)
   const applied = await client.query<{ file: string; sha256: string }>('select file, sha256 from partywall.migrations')
   const known = new Map(applied.rows.map((row) => [row.file, row.sha256]))
   const files = sqlFiles(isCatalog)
@@ -97,7 +100,7 @@ async function runFiles(client: pg.Client, isCatalog: boolean): Promise<void> {
     }
     await client.query('begin')
     try {
-      await client.query(text)
+      await recordingObjects(run, () => client.query(text))
       await client.query('insert into partywall.migrations (file, sha256) values ($1, $2)', [file, sha256])
       await client.query('commit')
     } catch (error) {

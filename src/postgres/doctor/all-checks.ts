@@ -10,6 +10,7 @@ import { borrowedTenantLogin } from './checks/borrowed-tenant-login.ts'
 import { cascadeAcrossTenants } from './checks/cascade-across-tenants.ts'
 import { caseTwins } from './checks/case-twins.ts'
 import { catalogPrivileges } from './checks/catalog-privileges.ts'
+import { changedInstallation } from './checks/changed-installation.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
 import { checkCallsFunction } from './checks/check-calls-function.ts'
 import { columnGrants } from './checks/column-grants.ts'
@@ -24,13 +25,17 @@ import { databasePrivileges } from './checks/database-privileges.ts'
 import { defaultExecute } from './checks/default-execute.ts'
 import { defaultPrivileges } from './checks/default-privileges.ts'
 import { definerFunctionBypasses } from './checks/definer-function-bypasses.ts'
+import { definerSearchPath } from './checks/definer-search-path.ts'
 import { definerTrigger } from './checks/definer-trigger.ts'
 import { definerView } from './checks/definer-view.ts'
+import { disabledTrigger } from './checks/disabled-trigger.ts'
 import { exclusionWithoutTenant } from './checks/exclusion-without-tenant.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
+import { foreignEventTrigger } from './checks/foreign-event-trigger.ts'
 import { foreignKeyWithoutTenant } from './checks/foreign-key-without-tenant.ts'
 import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { foreignServers } from './checks/foreign-servers.ts'
+import { foreignSubscription } from './checks/foreign-subscription.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
 import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
 import { grantOption } from './checks/grant-option.ts'
@@ -60,15 +65,19 @@ import { policySubSelect } from './checks/policy-sub-select.ts'
 import { powerRole } from './checks/power-role.ts'
 import { publicConnect } from './checks/public-connect.ts'
 import { publicPrivileges } from './checks/public-privileges.ts'
+import { publicationPastPolicies } from './checks/publication-past-policies.ts'
 import { reachablePartition } from './checks/reachable-partition.ts'
 import { readableForeignTable } from './checks/readable-foreign-table.ts'
 import { readableMaterializedView } from './checks/readable-materialized-view.ts'
 import { replicaIdentity } from './checks/replica-identity.ts'
+import { rewriteRule } from './checks/rewrite-rule.ts'
 import { rowSecurityNotForced } from './checks/row-security-not-forced.ts'
 import { rowSecurityOff } from './checks/row-security-off.ts'
 import { rowSecurityWithoutPolicy } from './checks/row-security-without-policy.ts'
 import { sequencePrivileges } from './checks/sequence-privileges.ts'
 import { settingsForAll } from './checks/settings-for-all.ts'
+import { shadowedBuiltin } from './checks/shadowed-builtin.ts'
+import { shadowedTable } from './checks/shadowed-table.ts'
 import { sharedLogin } from './checks/shared-login.ts'
 import { sharedSequence } from './checks/shared-sequence.ts'
 import { statementsReadable } from './checks/statements-readable.ts'
@@ -77,8 +86,8 @@ import { tablePrivileges } from './checks/table-privileges.ts'
 import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
 import { tenantLoginElsewhere } from './checks/tenant-login-elsewhere.ts'
-import { unencryptedConnections } from './checks/unencrypted-connections.ts'
 import { uncheckedForeignKey } from './checks/unchecked-foreign-key.ts'
+import { unencryptedConnections } from './checks/unencrypted-connections.ts'
 import { uniqueKeyWithoutTenant } from './checks/unique-key-without-tenant.ts'
 import { unloggedTable } from './checks/unlogged-table.ts'
 import { unprotectedTable } from './checks/unprotected-table.ts'
@@ -99,6 +108,7 @@ export const allChecks: readonly DoctorCheck[] = [
   cascadeAcrossTenants,
   caseTwins,
   catalogPrivileges,
+  changedInstallation,
   changedPolicy,
   checkCallsFunction,
   columnGrants,
@@ -113,13 +123,17 @@ export const allChecks: readonly DoctorCheck[] = [
   defaultExecute,
   defaultPrivileges,
   definerFunctionBypasses,
+  definerSearchPath,
   definerTrigger,
   definerView,
+  disabledTrigger,
   exclusionWithoutTenant,
   failOpenPolicy,
+  foreignEventTrigger,
   foreignKeyWithoutTenant,
   foreignPermissivePolicy,
   foreignServers,
+  foreignSubscription,
   forgeablePolicy,
   globalTableWithTenantColumn,
   grantOption,
@@ -149,15 +163,19 @@ export const allChecks: readonly DoctorCheck[] = [
   powerRole,
   publicConnect,
   publicPrivileges,
+  publicationPastPolicies,
   reachablePartition,
   readableForeignTable,
   readableMaterializedView,
   replicaIdentity,
+  rewriteRule,
   rowSecurityNotForced,
   rowSecurityOff,
   rowSecurityWithoutPolicy,
   sequencePrivileges,
   settingsForAll,
+  shadowedBuiltin,
+  shadowedTable,
   sharedLogin,
   sharedSequence,
   statementsReadable,
@@ -166,8 +184,8 @@ export const allChecks: readonly DoctorCheck[] = [
   tenantColumnCollation,
   tenantColumnType,
   tenantLoginElsewhere,
-  unencryptedConnections,
   uncheckedForeignKey,
+  unencryptedConnections,
   uniqueKeyWithoutTenant,
   unloggedTable,
   unprotectedTable,

@@ -1,4 +1,5 @@
-// Functions in languages that nothing holds back: C, internal, plpython3u. Extensions’ own are left to their authors.
+// Functions in languages that nothing holds back: C, internal, plpython3u. Extensions’ own are left to their authors, and the constructors
+// of range types are PostgreSQL’s, which belong to the type.
 
 import { bySql } from '../check.ts'
 import { withGrantees } from '../grantees.ts'
@@ -24,6 +25,6 @@ export const untrustedFunction = bySql(
     where n.nspname not in ('pg_catalog', 'information_schema', 'partywall') and n.nspname !~ '^pg_'
       and p.prokind = 'f'
       and exists (select from aclexplode(n.nspacl) as entry join grantees as e on e.oid = entry.grantee where entry.privilege_type = 'USAGE')
-      and not exists (select from pg_catalog.pg_depend as e where e.classid = 'pg_catalog.pg_proc'::regclass and e.objid = p.oid and e.deptype = 'e')
+      and not exists (select from pg_catalog.pg_depend as e where e.classid = 'pg_catalog.pg_proc'::regclass and e.objid = p.oid and e.deptype in ('e', 'i'))
     order by 1`,
 )

@@ -1,6 +1,7 @@
+import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { untrustedFunction } from '../../../../src/postgres/doctor/checks/untrusted-function.ts'
-import { provesCheck } from '../../../support/doctor-stage.ts'
+import { findAsDoctor, inBrokenDatabase, provesCheck } from '../../../support/doctor-stage.ts'
 
 describe('untrusted-function finds', () => {
   test('one that everybody may call', (t) =>
@@ -9,3 +10,9 @@ describe('untrusted-function finds', () => {
       object: 'app.raw() for public',
     }))
 })
+
+test('the constructors of a range type are PostgreSQL’s own', (t) =>
+  inBrokenDatabase(t, async (superuser) => {
+    await superuser.query('create type app.uuid_range as range (subtype = uuid)')
+    assert.deepEqual(await findAsDoctor(superuser, untrustedFunction), [])
+  }))
