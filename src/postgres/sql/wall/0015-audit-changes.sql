@@ -9,16 +9,16 @@
 -- (inner, outer) is the seal of the capability, which is told to the gatekeeper alone; for a tenant's own login its audit key, which makes
 -- this HMAC-SHA256 (RFC 2104). SQL that is slipped into a statement can set the parameter, and cannot seal what it sets.
 
-create table partywall.audited_tables (
-  table_name text collate "C" not null,
-  exclude text[] not null,
-  hash text[] not null,
-  audited_at timestamptz not null default clock_timestamp(),
-  constraint audited_tables_pkey primary key (table_name)
+-- Are changes of any table recorded here? The catalogs of PostgreSQL say so: no list of ours has to be kept in step with them.
+create function partywall.audits_changes() returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+return exists (
+  select from pg_depend as d
+   where d.refclassid = 'pg_proc'::regclass
+     and d.refobjid = to_regprocedure('partywall.record_change()')
+     and d.classid = 'pg_trigger'::regclass
 );
-comment on table partywall.audited_tables is
-  'Tables whose changes are in the tenants'' audit logs, and which of their columns are left out or are there by their hash. Written through partywall.audit_changes().';
-grant select on partywall.audited_tables to partywall_doctor;
 
 -- By whom this transaction is, as the process sealed it: the context of an entry. Whoever may become the owner is who he is.
 create function partywall.sealed_actor() returns text
@@ -202,10 +202,6 @@ begin
   execute format('drop trigger if exists partywall_audit on %s', here);
   execute format('create trigger partywall_audit after insert or update or delete on %s for each row execute function partywall.record_change(%L, %L, %L, %L)',
     here, table_name, key_columns::text, (exclude::text[] || tenant_column)::text, hash::text);
-  insert into partywall.audited_tables as t (table_name, exclude, hash)
-  values (here, audit_changes.exclude::text[], audit_changes.hash::text[])
-      on conflict on constraint audited_tables_pkey
-      do update set exclude = excluded.exclude, hash = excluded.hash, audited_at = clock_timestamp();
 end
 $fn$;
 comment on function partywall.audit_changes(regclass, name[], name[]) is
@@ -270,6 +266,6 @@ end
 $fn$;
 
 revoke execute on function
-  partywall.sealed_actor(), partywall.audited_row(uuid, jsonb, text[], text[]), partywall.record_change(),
+  partywall.audits_changes(), partywall.sealed_actor(), partywall.audited_row(uuid, jsonb, text[], text[]), partywall.record_change(),
   partywall.audit_changes(regclass, name[], name[]), partywall.take_audit_outbox(uuid, regclass, text)
   from public;
