@@ -5,6 +5,7 @@ import { adminOption } from './checks/admin-option.ts'
 import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
+import { auditLogWritable } from './checks/audit-log-writable.ts'
 import { borrowedTenantLogin } from './checks/borrowed-tenant-login.ts'
 import { catalogPrivileges } from './checks/catalog-privileges.ts'
 import { changedPolicy } from './checks/changed-policy.ts'
@@ -70,6 +71,7 @@ export const allChecks: readonly DoctorCheck[] = [
   alwaysTruePolicy,
   appAttributes,
   appCanBecome,
+  auditLogWritable,
   borrowedTenantLogin,
   catalogPrivileges,
   changedPolicy,
