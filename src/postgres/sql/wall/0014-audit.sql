@@ -160,22 +160,17 @@ begin
 end
 $fn$;
 
--- One appends to a tenant's log at a time.
-create function partywall.lock_audit_log(tenant_id uuid) returns void
-language sql volatile
-set search_path = pg_catalog, pg_temp
-begin atomic
-  select pg_advisory_xact_lock(hashtextextended('partywall audit ' || lock_audit_log.tenant_id, 0));
-end;
-
 -- Before a tenant's rows are purged: from here on nothing is appended to its log. Who was appending has ended.
 create function partywall.end_audit_log(tenant_id uuid) returns void
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
-begin atomic
-  select partywall.lock_audit_log(end_audit_log.tenant_id);
+as $fn$
+#variable_conflict use_column
+begin
+  perform pg_advisory_xact_lock(hashtextextended('partywall audit ' || end_audit_log.tenant_id, 0));
   update partywall.gates as g set is_log_over = true where g.tenant_id = end_audit_log.tenant_id and not g.is_log_over;
-end;
+end
+$fn$;
 
 -- Appends batches, each to the log of its tenant, and behind them what the tenant's outbox of changes has: one round trip for many tenants.
 -- All or nothing. A null among the batches is none: it takes in what is in the outbox alone.
@@ -229,7 +224,7 @@ begin
     if is_acting then
       is_made := partywall.act_for(asked.id, null, null);
     end if;
-    perform partywall.lock_audit_log(asked.id);
+    perform pg_advisory_xact_lock(hashtextextended('partywall audit ' || asked.id, 0));
     appended := 0;
     -- Asked behind the lock: whoever purges the log says so first, and has waited for all who were before.
     perform from partywall.gates as g where g.tenant_id = asked.id and g.is_log_over;
@@ -309,7 +304,7 @@ end
 $fn$;
 
 revoke execute on function
-  partywall.lock_audit_log(uuid), partywall.end_audit_log(uuid), partywall.create_audit_log(), partywall.set_audit_key(name, bytea), partywall.bind_for_audit(uuid),
+  partywall.end_audit_log(uuid), partywall.create_audit_log(), partywall.set_audit_key(name, bytea), partywall.bind_for_audit(uuid),
   partywall.append_audit_row(uuid, regclass, text, boolean), partywall.append_batches(uuid[], text[], boolean),
   partywall.append_audit(uuid[], text[], boolean), partywall.append_own_audit(text[], boolean, bytea),
   partywall.prune_audit(regclass, uuid, bigint, timestamptz)

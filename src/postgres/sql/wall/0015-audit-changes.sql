@@ -24,6 +24,8 @@ return exists (
 create function partywall.sealed_actor() returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $fn$
 declare
   said text := current_setting('partywall.actor', true);
@@ -32,10 +34,10 @@ declare
   half integer;
 begin
   if said <> '' and bound <> '' then
-    select k.inner_pad || k.outer_pad into seal from partywall.audit_keys as k where k.login = session_user;
-    if not found then
-      select c.seal into seal from partywall.capabilities as c where c.capability = bound::uuid;
-    end if;
+    select coalesce(
+        (select k.inner_pad || k.outer_pad from partywall.audit_keys as k where k.login = session_user),
+        (select c.seal from partywall.capabilities as c where c.capability = bound::uuid)
+      ) into seal;
     half := octet_length(seal) / 2;
     if encode(
         sha256(substr(seal, half + 1) || sha256(substr(seal, 1, half) || convert_to(concat('partywall actor ', bound::uuid, ' ', substr(said, 66)), 'UTF8'))),
@@ -56,25 +58,33 @@ comment on function partywall.sealed_actor() is
 -- exactly are text, since most who read JSON read doubles.
 -- The hash is SHA-256 of the tenant's 16 bytes and the value's text: the same for equal values of one tenant, and of no two tenants.
 create function partywall.audited_row(tenant_id uuid, value jsonb, exclude text[], hash text[]) returns jsonb
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
-return (
-  select coalesce(
-    jsonb_object_agg(
-      e.key,
-      case
-        when e.value = 'null' then e.value
-        when e.key = any (audited_row.hash) or length(e.value::text) > 8192
-          then to_jsonb('sha256:' || encode(sha256(uuid_send(audited_row.tenant_id) || convert_to(e.value #>> '{}', 'UTF8')), 'hex'))
-        when jsonb_typeof(e.value) = 'number' and length(e.value::text) > 15 then to_jsonb(e.value::text)
-        else e.value
-      end
-    ),
-    '{}'
-  )
-    from jsonb_each(audited_row.value) as e
-   where e.key <> all (audited_row.exclude)
-);
+as $fn$
+declare
+  kept jsonb := value - exclude;
+  spelled text := kept;
+begin
+  if kept is null or kept = '{}' then
+    return kept;
+  elsif hash = '{}' and length(spelled) <= 8192 and spelled !~ '\d[\d.]{14}' then
+    return kept;
+  end if;
+  return (
+    select jsonb_object_agg(
+             e.key,
+             case
+               when e.value = 'null' then e.value
+               when e.key = any (hash) or length(e.value::text) > 8192
+                 then to_jsonb('sha256:' || encode(sha256(uuid_send(tenant_id) || convert_to(e.value #>> '{}', 'UTF8')), 'hex'))
+               when jsonb_typeof(e.value) = 'number' and length(e.value::text) > 15 then to_jsonb(e.value::text)
+               else e.value
+             end
+           )
+      from jsonb_each(kept) as e
+  );
+end
+$fn$;
 
 -- The trigger. Arguments: the table's name, the columns of its key, those left out, those hashed, as text of arrays.
 -- It runs as the owner, behind the policies: what it writes is the bound tenant's, or is refused as the change itself would be.
@@ -101,7 +111,8 @@ begin
     raise exception using errcode = 'PW001', message = format('no tenant is bound to this transaction, and changes of %s are recorded', tg_argv[0]),
       hint = 'Bind the tenant; or, as the owner, for what is no access of a tenant''s: set local partywall.audit_changes = off.';
   end if;
-  tenant := partywall.tenant_id();
+  -- Not partywall.tenant_id(): it would be planned anew in each transaction.
+  select b.tenant_id into tenant from partywall.bound as b;
   if tg_op <> 'INSERT' then
     before := to_jsonb(old);
   end if;
