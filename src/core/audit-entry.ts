@@ -14,7 +14,8 @@ export const auditOutcomes = ['begun', 'done', 'rolled_back', 'refused', 'failed
 
 /** Who, and from where. The same for all that happens in one request. */
 export interface AuditContext {
-  readonly actor: Actor
+  /** `unknown`: of a change that a trigger recorded, in a transaction that no process had sealed. Somebody used the login past partywall. */
+  readonly actor: Actor | { readonly kind: 'unknown'; readonly id: string }
   /** The grant by which a member of the staff was let in (break-glass). */
   readonly grant?: string | undefined
   readonly requestId?: string | undefined

@@ -31,8 +31,12 @@ export class PostgresAuditLog implements AuditLog {
   async append(batches: readonly AuditPayload[]): Promise<ReadonlyMap<TenantId, AuditAppendOutcome>> {
     const first = batches[0]
     if (first === undefined) return new Map()
-    const database = await this.#databases.get(this.#newest(first.tenant))
-    const appended = await this.#appendIn(database, batches)
+    let appended: readonly AuditAppended[]
+    try {
+      appended = await this.#appendIn(await this.#databases.get(this.#newest(first.tenant)), batches)
+    } catch (error) {
+      return await this.#afterLoss(batches, error)
+    }
     const tenants = new Map(batches.map(({ tenant }) => [tenant.id, tenant]))
     const outcomes = new Map<TenantId, AuditAppendOutcome>()
     for (const { tenant_id: id, outcome } of appended) {
@@ -83,6 +87,16 @@ export class PostgresAuditLog implements AuditLog {
     if (found === undefined) return 'gone'
     this.#found.set(tenant.id, found)
     return 'again'
+  }
+
+  /** A database of one's own goes when its tenant has moved away or is off-boarded. @throws what was caught, where it should be there. */
+  async #afterLoss(batches: readonly AuditPayload[], error: unknown): Promise<ReadonlyMap<TenantId, AuditAppendOutcome>> {
+    const [{ tenant }] = batches as [AuditPayload]
+    if (batches.some((other) => other.tenant.id !== tenant.id)) throw error
+    const { epoch } = this.#newest(tenant)
+    const outcome = await this.#afterMove(tenant)
+    if (outcome === 'again' && !(this.#newest(tenant).epoch > epoch)) throw error
+    return new Map([[tenant.id, outcome]])
   }
 
   #newest(tenant: Tenant): Tenant {

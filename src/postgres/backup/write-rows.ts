@@ -8,6 +8,7 @@ import type pg from 'pg'
 import type { MergeOptions, ReplaceOptions, RowStream, WrittenTable } from '../../backup/row-source.ts'
 import type { PlacedTenant } from '../../core/placement-adapter.ts'
 import { AbortedError, ConstraintError, InvalidInputError, OperationInProgressError, TenantMovingError } from '../../errors.ts'
+import { isAuditTable } from '../audit-tables.ts'
 import { CopyConnection } from '../copy/copy-connection.ts'
 import { type CopyTable, copyTables } from '../copy/copy-tables.ts'
 import { fixTextForm, liftTimeLimits } from '../copy/text-form.ts'
@@ -24,12 +25,22 @@ export async function mergeRows(
   options: MergeOptions,
 ): Promise<readonly WrittenTable[]> {
   return await inTenant(connections, tenant, options, async (connection, present) => {
-    const staged = await stageRows(connection, present, streams, { of: options.of, to: tenant, signal: options.signal })
+    const staged = await stageRows(connection, present, broughtBack(present, streams), {
+      of: options.of,
+      to: tenant,
+      signal: options.signal,
+    })
     await lockGate(connection, tenant, 'for share')
     const written: WrittenTable[] = []
     for (const each of staged) written.push(await insertStaged(connection, each, options))
     return written
   })
+}
+
+/** No older state of the audit log takes the place of what was recorded since, nor is anything added to it in the middle. */
+function broughtBack(present: readonly CopyTable[], streams: readonly RowStream[]): readonly RowStream[] {
+  const audit = new Set(present.filter(isAuditTable).map(({ name }) => name))
+  return streams.filter(({ table }) => !audit.has(table))
 }
 
 /** Replaces all rows. @see TenantRows.replace */
@@ -45,7 +56,11 @@ export async function replaceRows(
   try {
     await untilOlderAreOver(connections, tenant, options.signal)
     return await inTenant(connections, tenant, options, async (connection, present) => {
-      const staged = await stageRows(connection, present, streams, { of: options.of, to: tenant, signal: options.signal })
+      const staged = await stageRows(connection, present, broughtBack(present, streams), {
+        of: options.of,
+        to: tenant,
+        signal: options.signal,
+      })
       await lockGate(connection, tenant, 'for no key update')
       await options.whileNobodyWrites()
       const deleted = await deleteAll(connection, present, staged)

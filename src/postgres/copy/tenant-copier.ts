@@ -9,13 +9,14 @@ import type { PlacedTenant } from '../../core/placement-adapter.ts'
 import { tenantKey } from '../../core/tenant-key.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { CopiedRows, CopyRowsOptions, CopyWish, TenantCopier } from '../../operations/tenant-copier.ts'
+import { isAuditTable } from '../audit-tables.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import type { TransferAccess } from '../transfer-login.ts'
 import type { CopyTable } from './copy-tables.ts'
 import { copyTables } from './copy-tables.ts'
 import { type RewriteValue, rewriteCopyText } from './copy-text.ts'
 import { loadTenant } from './tenant-load.ts'
-import { openTenantSnapshot, type TenantSnapshot } from './tenant-snapshot.ts'
+import { openTenantSnapshot } from './tenant-snapshot.ts'
 import { asTransfer } from './transfer-session.ts'
 
 export interface PostgresTenantCopierOptions extends TransferAccess {
@@ -37,7 +38,7 @@ export class PostgresTenantCopier implements TenantCopier {
 
   async check(source: PlacedTenant, target: Target, wish: CopyWish): Promise<void> {
     await this.#access.connections.asMigrator(source.placement.database, async (control) => {
-      await this.#plan(control, await copyTables(control, source), target, wish)
+      await this.#plan(control, copiedOf(await copyTables(control, source)), target, wish)
     })
   }
 
@@ -45,15 +46,16 @@ export class PostgresTenantCopier implements TenantCopier {
     const { signal, onProgress } = options
     return await openTenantSnapshot(this.#access.connections, source, { connections: 1, signal }, async (snapshot) => {
       // Asked again, within the snapshot: a column that came since the check is not copied without a rule.
-      const rules = await snapshot.read((connection) => this.#plan(connection, snapshot.tables, target, wish))
-      const rewrites = this.#rewrites(snapshot, target, rules)
+      const copied = copiedOf(snapshot.tables)
+      const rules = await snapshot.read((connection) => this.#plan(connection, copied, target, wish))
+      const rewrites = this.#rewrites(copied, target, rules)
       const transfer = { id: randomUUID(), tenant: target }
       const tables = await asTransfer(this.#access, transfer, (url) =>
         loadTenant({
           url,
           tenant: target,
           signal,
-          tables: snapshot.tables.map((table) => ({
+          tables: copied.map((table) => ({
             table: table.name,
             columns: table.copied,
             rows: () => rewriteCopyText(snapshot.copyOut(table), table.copied, rewrites.get(table.name)!),
@@ -91,13 +93,13 @@ export class PostgresTenantCopier implements TenantCopier {
 
   /** With a key of this copy alone, which nobody keeps. */
   #rewrites(
-    snapshot: TenantSnapshot,
+    tables: readonly CopyTable[],
     target: PlacedTenant,
     rules: ReadonlyMap<string, MaskRule>,
   ): ReadonlyMap<string, ReadonlyMap<string, RewriteValue>> {
     const secrets = { key: randomBytes(32), masks: this.masks }
     return new Map(
-      snapshot.tables.map((table) => {
+      tables.map((table) => {
         const own = tenantKey(target, table.tenantType)
         const rewrites = new Map<string, RewriteValue>([[table.tenantColumn, () => own]])
         for (const { name: column, type, isNullable } of table.columns) {
@@ -108,6 +110,11 @@ export class PostgresTenantCopier implements TenantCopier {
       }),
     )
   }
+}
+
+/** Who did what to the original is in no copy of it: no mask would be deep enough. */
+function copiedOf(tables: readonly CopyTable[]): readonly CopyTable[] {
+  return tables.filter((table) => !isAuditTable(table))
 }
 
 /** Foreign keys among the tables, column by column, without those of the tenant. */

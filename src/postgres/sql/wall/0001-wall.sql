@@ -11,6 +11,7 @@ create table partywall.gates (
   fenced_until timestamptz,
   resting_state text collate "C",
   moving_since timestamptz,
+  is_log_over boolean not null default false,
   changed_at timestamptz not null default clock_timestamp(),
   constraint gates_pkey primary key (tenant_id),
   constraint gates_schema_name_key unique (schema_name),
@@ -27,6 +28,8 @@ comment on column partywall.gates.fenced_until is
   'Of a gate that a move has fenced: from when on anybody may reopen it. Until it is reopened or the tenant has moved, no other hand changes the gate.';
 comment on column partywall.gates.moving_since is
   'Since when no write begins here that is not seen by a mover: taken after the gate was no longer plainly open, and forgotten whenever it changes.';
+comment on column partywall.gates.is_log_over is
+  'The tenant''s rows are being purged, its audit log among them: nothing is appended to it any more. Forgotten when the gate is opened.';
 comment on column partywall.gates.resting_state is 'Of a gate that a move has fenced: the state to go back to.';
 comment on column partywall.gates.schema_name is
   'The schema of the tenant''s own tables, where the tenant has them; null for a tenant whose tables are in the schema app.';
@@ -293,7 +296,8 @@ begin
   insert into partywall.gates as g (tenant_id, state)
   values (set_gate.tenant_id, set_gate.state)
       on conflict on constraint gates_pkey
-      do update set state = excluded.state, moving_since = null, changed_at = clock_timestamp()
+      do update set state = excluded.state, moving_since = null, is_log_over = g.is_log_over and excluded.state <> 'open',
+                    changed_at = clock_timestamp()
       where g.fenced_until is null;
   if not found then
     raise exception using errcode = 'PW014', message = 'the tenant is being switched from one place to another',
@@ -369,7 +373,7 @@ declare
   live bigint;
   fresh uuid;
   fenced_until timestamptz;
-  audits_changes boolean := exists (select from partywall.audited_tables);
+  audits_changes boolean := partywall.audits_changes();
 begin
   if ttl < interval '1 second' or ttl > interval '1 hour' then
     raise exception using errcode = '22023', message = 'a capability lives between 1 second and 1 hour';
@@ -449,7 +453,7 @@ begin
     raise exception using errcode = '42501', message = 'this login is no tenant''s own';
   end if;
   -- The seal is the login's audit key here, which the process has from its secret store: nothing that the login can call tells one.
-  audits_changes := exists (select from partywall.audited_tables);
+  audits_changes := partywall.audits_changes();
   select g.state into gate from partywall.gates as g where g.tenant_id = own;
   if gate not in ('suspended', 'moved') then
     return query

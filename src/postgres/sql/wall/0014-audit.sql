@@ -160,6 +160,18 @@ begin
 end
 $fn$;
 
+-- Before a tenant's rows are purged: from here on nothing is appended to its log. Who was appending has ended.
+create function partywall.end_audit_log(tenant_id uuid) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $fn$
+#variable_conflict use_column
+begin
+  perform pg_advisory_xact_lock(hashtextextended('partywall audit ' || end_audit_log.tenant_id, 0));
+  update partywall.gates as g set is_log_over = true where g.tenant_id = end_audit_log.tenant_id and not g.is_log_over;
+end
+$fn$;
+
 -- Appends batches, each to the log of its tenant, and behind them what the tenant's outbox of changes has: one round trip for many tenants.
 -- All or nothing. A null among the batches is none: it takes in what is in the outbox alone.
 -- @param is_retry Any of them may be there already, since whoever sends them has lost an answer.
@@ -176,6 +188,7 @@ declare
   payload text;
   is_made boolean;
   is_acting boolean;
+  is_over boolean;
   appended integer;
 begin
   if cardinality(tenant_ids) <> cardinality(payloads) or cardinality(tenant_ids) > 1000 then
@@ -193,7 +206,11 @@ begin
       return query select asked.id, 0, 'unknown'::text;
       continue;
     end if;
-    log := to_regclass(quote_ident(coalesce(gate.schema_name, 'app')) || '.audit_log');
+    -- Applications have tables of that name, too.
+    select a.attrelid into log
+      from pg_attribute as a
+     where a.attrelid = to_regclass(quote_ident(coalesce(gate.schema_name, 'app')) || '.audit_log')
+       and a.attname = 'hash' and a.atttypid = 'bytea'::regtype;
     if log is null then
       return query select asked.id, 0, 'no_log'::text;
       continue;
@@ -209,18 +226,23 @@ begin
     end if;
     perform pg_advisory_xact_lock(hashtextextended('partywall audit ' || asked.id, 0));
     appended := 0;
+    -- Asked behind the lock: whoever purges the log says so first, and has waited for all who were before.
+    perform from partywall.gates as g where g.tenant_id = asked.id and g.is_log_over;
+    is_over := found;
     foreach payload in array asked.payloads loop
-      if payload is not null and partywall.append_audit_row(asked.id, log, payload, is_retry) then
+      if payload is not null and not is_over and partywall.append_audit_row(asked.id, log, payload, is_retry) then
         appended := appended + 1;
       end if;
     end loop;
-    appended := appended + partywall.take_audit_outbox(asked.id, log, coalesce(gate.schema_name, 'app'));
+    if not is_over then
+      appended := appended + partywall.take_audit_outbox(asked.id, log, coalesce(gate.schema_name, 'app'));
+    end if;
     if is_acting then
       perform partywall.stop_acting(asked.id, is_made);
     else
       perform set_config('partywall.capability', '', true);
     end if;
-    return query select asked.id, appended, 'appended'::text;
+    return query select asked.id, appended, case when is_over then 'unknown' else 'appended' end;
   end loop;
 end
 $fn$;
@@ -233,7 +255,7 @@ as $fn$
   select b.tenant_id, b.appended, b.outcome from partywall.append_batches(tenant_ids, payloads, is_retry) as b
 $fn$;
 comment on function partywall.append_audit(uuid[], text[], boolean) is
-  'For the gatekeeper: appends batches of entries to tenants'' audit logs. The outcome of a tenant is appended, moving (ask where it is now), no_log or unknown.';
+  'For the gatekeeper: appends batches of entries to tenants'' audit logs. The outcome of a tenant is appended, moving (ask where it is now), no_log, or unknown (it is not here any more).';
 
 -- For a login that is one tenant's own: its own tenant's log and no other, by who is told to hold the key.
 -- @param proof HMAC-SHA256 over the batches, joined by line feeds; none has one inside.
@@ -282,7 +304,7 @@ end
 $fn$;
 
 revoke execute on function
-  partywall.create_audit_log(), partywall.set_audit_key(name, bytea), partywall.bind_for_audit(uuid),
+  partywall.end_audit_log(uuid), partywall.create_audit_log(), partywall.set_audit_key(name, bytea), partywall.bind_for_audit(uuid),
   partywall.append_audit_row(uuid, regclass, text, boolean), partywall.append_batches(uuid[], text[], boolean),
   partywall.append_audit(uuid[], text[], boolean), partywall.append_own_audit(text[], boolean, bytea),
   partywall.prune_audit(regclass, uuid, bigint, timestamptz)

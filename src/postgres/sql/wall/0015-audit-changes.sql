@@ -9,21 +9,23 @@
 -- (inner, outer) is the seal of the capability, which is told to the gatekeeper alone; for a tenant's own login its audit key, which makes
 -- this HMAC-SHA256 (RFC 2104). SQL that is slipped into a statement can set the parameter, and cannot seal what it sets.
 
-create table partywall.audited_tables (
-  table_name text collate "C" not null,
-  exclude text[] not null,
-  hash text[] not null,
-  audited_at timestamptz not null default clock_timestamp(),
-  constraint audited_tables_pkey primary key (table_name)
+-- Are changes of any table recorded here? The catalogs of PostgreSQL say so: no list of ours has to be kept in step with them.
+create function partywall.audits_changes() returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+return exists (
+  select from pg_depend as d
+   where d.refclassid = 'pg_proc'::regclass
+     and d.refobjid = to_regprocedure('partywall.record_change()')
+     and d.classid = 'pg_trigger'::regclass
 );
-comment on table partywall.audited_tables is
-  'Tables whose changes are in the tenants'' audit logs, and which of their columns are left out or are there by their hash. Written through partywall.audit_changes().';
-grant select on partywall.audited_tables to partywall_doctor;
 
 -- By whom this transaction is, as the process sealed it: the context of an entry. Whoever may become the owner is who he is.
 create function partywall.sealed_actor() returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $fn$
 declare
   said text := current_setting('partywall.actor', true);
@@ -32,10 +34,10 @@ declare
   half integer;
 begin
   if said <> '' and bound <> '' then
-    select k.inner_pad || k.outer_pad into seal from partywall.audit_keys as k where k.login = session_user;
-    if not found then
-      select c.seal into seal from partywall.capabilities as c where c.capability = bound::uuid;
-    end if;
+    select coalesce(
+        (select k.inner_pad || k.outer_pad from partywall.audit_keys as k where k.login = session_user),
+        (select c.seal from partywall.capabilities as c where c.capability = bound::uuid)
+      ) into seal;
     half := octet_length(seal) / 2;
     if encode(
         sha256(substr(seal, half + 1) || sha256(substr(seal, 1, half) || convert_to(concat('partywall actor ', bound::uuid, ' ', substr(said, 66)), 'UTF8'))),
@@ -56,25 +58,33 @@ comment on function partywall.sealed_actor() is
 -- exactly are text, since most who read JSON read doubles.
 -- The hash is SHA-256 of the tenant's 16 bytes and the value's text: the same for equal values of one tenant, and of no two tenants.
 create function partywall.audited_row(tenant_id uuid, value jsonb, exclude text[], hash text[]) returns jsonb
-language sql immutable
+language plpgsql immutable
 set search_path = pg_catalog, pg_temp
-return (
-  select coalesce(
-    jsonb_object_agg(
-      e.key,
-      case
-        when e.value = 'null' then e.value
-        when e.key = any (audited_row.hash) or length(e.value::text) > 8192
-          then to_jsonb('sha256:' || encode(sha256(uuid_send(audited_row.tenant_id) || convert_to(e.value #>> '{}', 'UTF8')), 'hex'))
-        when jsonb_typeof(e.value) = 'number' and length(e.value::text) > 15 then to_jsonb(e.value::text)
-        else e.value
-      end
-    ),
-    '{}'
-  )
-    from jsonb_each(audited_row.value) as e
-   where e.key <> all (audited_row.exclude)
-);
+as $fn$
+declare
+  kept jsonb := value - exclude;
+  spelled text := kept;
+begin
+  if kept is null or kept = '{}' then
+    return kept;
+  elsif hash = '{}' and length(spelled) <= 8192 and spelled !~ '\d[\d.]{14}' then
+    return kept;
+  end if;
+  return (
+    select jsonb_object_agg(
+             e.key,
+             case
+               when e.value = 'null' then e.value
+               when e.key = any (hash) or length(e.value::text) > 8192
+                 then to_jsonb('sha256:' || encode(sha256(uuid_send(tenant_id) || convert_to(e.value #>> '{}', 'UTF8')), 'hex'))
+               when jsonb_typeof(e.value) = 'number' and length(e.value::text) > 15 then to_jsonb(e.value::text)
+               else e.value
+             end
+           )
+      from jsonb_each(kept) as e
+  );
+end
+$fn$;
 
 -- The trigger. Arguments: the table's name, the columns of its key, those left out, those hashed, as text of arrays.
 -- It runs as the owner, behind the policies: what it writes is the bound tenant's, or is refused as the change itself would be.
@@ -101,7 +111,8 @@ begin
     raise exception using errcode = 'PW001', message = format('no tenant is bound to this transaction, and changes of %s are recorded', tg_argv[0]),
       hint = 'Bind the tenant; or, as the owner, for what is no access of a tenant''s: set local partywall.audit_changes = off.';
   end if;
-  tenant := partywall.tenant_id();
+  -- Not partywall.tenant_id(): it would be planned anew in each transaction.
+  select b.tenant_id into tenant from partywall.bound as b;
   if tg_op <> 'INSERT' then
     before := to_jsonb(old);
   end if;
@@ -202,10 +213,6 @@ begin
   execute format('drop trigger if exists partywall_audit on %s', here);
   execute format('create trigger partywall_audit after insert or update or delete on %s for each row execute function partywall.record_change(%L, %L, %L, %L)',
     here, table_name, key_columns::text, (exclude::text[] || tenant_column)::text, hash::text);
-  insert into partywall.audited_tables as t (table_name, exclude, hash)
-  values (here, audit_changes.exclude::text[], audit_changes.hash::text[])
-      on conflict on constraint audited_tables_pkey
-      do update set exclude = excluded.exclude, hash = excluded.hash, audited_at = clock_timestamp();
 end
 $fn$;
 comment on function partywall.audit_changes(regclass, name[], name[]) is
@@ -270,6 +277,6 @@ end
 $fn$;
 
 revoke execute on function
-  partywall.sealed_actor(), partywall.audited_row(uuid, jsonb, text[], text[]), partywall.record_change(),
+  partywall.audits_changes(), partywall.sealed_actor(), partywall.audited_row(uuid, jsonb, text[], text[]), partywall.record_change(),
   partywall.audit_changes(regclass, name[], name[]), partywall.take_audit_outbox(uuid, regclass, text)
   from public;
