@@ -95,5 +95,9 @@ article { margin: 0 0 1rem; break-inside: avoid; } article p { margin: 0; }
 .summary .passed b { color: var(--ok); } .summary .failed b { color: var(--bad); }
 .proof, details, footer { color: var(--quiet); font-size: .85rem; margin-left: 1.75rem; } footer { margin: 3rem 0 0; border-top: 1px solid var(--line); }
 details ul { margin: .25rem 0 0; padding-left: 1.1rem; overflow-wrap: anywhere; } code { font-size: .9em; overflow-wrap: anywhere; }
-@media print { body { padding: 0; max-width: none; font-size: 11pt; } details > ul { display: block; } }
+@media print {
+  @page { margin: 18mm 16mm 20mm; @bottom-right { content: counter(page) ' / ' counter(pages); font: 9pt system-ui, sans-serif; color: #5b6470; } }
+  body { padding: 0; max-width: none; font-size: 10.5pt; } h2 { break-after: avoid; }
+  details::details-content { content-visibility: visible; block-size: auto; } summary { list-style: none; }
+}
 `

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { chromiumBinary } from '../support/chromium.ts'
 import { type CliFleet, cliFleet } from '../support/cli-fleet.ts'
 
 describe('partywall evidence', () => {
@@ -31,6 +32,41 @@ describe('partywall evidence', () => {
     const refused = await stage.run('verify-evidence', 'forged.html', '--key', 'keys.jwks')
     assert.equal(refused.code, 1)
     assert.match(refused.err, /does not show what was signed/)
+  })
+
+  test('prints a PDF by a real browser, with what was signed beside it', async () => {
+    const browser = chromiumBinary()
+    const { file, signed } = await stage.json<{ file: string; signed: string }>(
+      'evidence',
+      'acme',
+      '--format',
+      'pdf',
+      '--to',
+      'acme.pdf',
+      '--browser',
+      browser,
+    )
+    const pdf = await readFile(file)
+    assert.equal(pdf.subarray(0, 5).toString(), '%PDF-')
+    assert.ok(pdf.length > 20_000, `${pdf.length} bytes`)
+    assert.ok(pdf.toString('latin1').match(/\/Type\s*\/Page\b/g)!.length >= 2, 'more than one page')
+    const key = await stage.run('certificate', 'key')
+    await writeFile(join(stage.directory, 'keys.jwks'), key.out)
+    assert.equal((await stage.json('verify-evidence', signed, '--key', 'keys.jwks'))['valid'], 'yes')
+    const without = await stage.runOver(
+      { env: { ...stage.env, PATH: stage.directory } },
+      'evidence',
+      'acme',
+      '--format',
+      'pdf',
+      '--to',
+      'none.pdf',
+    )
+    assert.notEqual(without.code, 0)
+    assert.match(without.err, /printed by Chromium or Chrome, and none is in the PATH/)
+    const broken = await stage.run('evidence', 'acme', '--format', 'pdf', '--to', 'none.pdf', '--browser', '/bin/false')
+    assert.match(broken.err, /did not print the page/)
+    await assert.rejects(readFile(join(stage.directory, 'none.pdf')), { code: 'ENOENT' })
   })
 
   test('ticks the boxes that the isolation kit has proved, and fails when it has leaked', async () => {

@@ -12,11 +12,12 @@ import type { SignedEvidence } from '../../evidence/signature.ts'
 import { durationMs } from '../duration.ts'
 import { fleetTenant, needsFleet, withFleet } from '../fleet-plane.ts'
 import { readText } from '../key-set.ts'
+import { printPage } from '../print-page.ts'
 import { type Terminal, verb } from '../verb.ts'
 
-const formats = ['html', 'json', 'jws'] as const
+const formats = ['html', 'pdf', 'json', 'jws'] as const
 
-const written: Readonly<Record<(typeof formats)[number], (signed: SignedEvidence) => string>> = {
+const written: Readonly<Record<Exclude<(typeof formats)[number], 'pdf'>, (signed: SignedEvidence) => string>> = {
   html: htmlOf,
   json: ({ report, text }) => `${JSON.stringify({ report, signed: text }, undefined, 2)}\n`,
   jws: ({ text }) => `${text}\n`,
@@ -28,14 +29,15 @@ export const evidence = verb({
     'Placement, a neighbour’s attempts at every table, roles, limits, region, backups, moves and a checklist. What could not be looked at has not passed, and says so. Ends with 1 when a statement failed.',
   args: { tenant: 'its id or slug' },
   flags: {
-    format: { kind: 'choice', of: formats, about: 'a page, JSON, or the bare JWS', default: 'html' },
+    format: { kind: 'choice', of: formats, about: 'a page, its print with the JWS beside it, JSON, or the bare JWS', default: 'html' },
     since: { kind: 'text', value: 'time', about: 'tell events of so long: 90d unless said', default: '90d' },
     attacks: { kind: 'text', value: 'file', about: 'what the isolation kit tried, as it reported' },
+    browser: { kind: 'text', value: 'path', about: 'the Chromium that prints a pdf (default: the one in the PATH)' },
     to: { kind: 'text', value: 'file', about: 'where to (default: evidence-<tenant>-<date>)' },
   },
   examples: ['partywall evidence acme', 'partywall evidence acme --since 365d --attacks kit.json --to acme.html'],
   needs: needsFleet,
-  async run({ args, flags: { format, since, attacks, to }, output, terminal }) {
+  async run({ args, flags: { format, since, attacks, browser, to }, output, terminal }) {
     const sinceMs = durationMs('--since', since)
     const tried = attacks === undefined ? undefined : await readAttacks(terminal, attacks)
     const sources: EvidenceSources = tried === undefined ? {} : { attacks: async () => tried }
@@ -45,9 +47,13 @@ export const evidence = verb({
     })
     const { tenant, generatedAt } = signed.report
     const file = resolve(terminal.cwd, to ?? `evidence-${tenant.slug}-${generatedAt.slice(0, 10)}.${format}`)
-    await writeFile(file, written[format](signed), { mode: 0o600 })
+    if (format === 'pdf') {
+      await printPage(htmlOf(signed), file, { browser, path: terminal.env['PATH'] ?? '' })
+      // A print cannot be compared with what was signed, byte by byte: what was signed goes with it.
+      await writeFile(`${file}.jws`, written.jws(signed), { mode: 0o600 })
+    } else await writeFile(file, written[format](signed), { mode: 0o600 })
     const counts = tally(signed.report)
-    output.record({ file, ...counts })
+    output.record({ file, ...(format === 'pdf' && { signed: `${file}.jws` }), ...counts })
     return counts.failed > 0 ? 'failed' : 'done'
   },
 })
