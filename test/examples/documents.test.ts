@@ -252,3 +252,31 @@ async function badInputs({ bob, carol, ask }: DocumentsStage): Promise<readonly 
     ['/api/nowhere', {}],
   ]
 }
+
+test('a tenant sees who did what, with its documents’ changes, and nothing of another’s', async (t) => {
+  const { bob, carol, ask, tenancy } = await documentsStage(t)
+  const created = await ask(bob, documents, { method: 'POST', body: { title: 'One', content: 'A secret text' } })
+  await ask(bob, `${documents}/${created.json.id}`, { method: 'PATCH', body: { title: 'Two' } })
+  await ask(carol, documents)
+  await tenancy.audit.flush()
+  const { status, json } = await ask(bob, '/api/audit?limit=100')
+  assert.equal(status, 200)
+  const entries = json.entries as readonly {
+    operation: string
+    route?: string
+    from?: string
+    actor: { kind: string }
+    change?: { after?: object }
+  }[]
+  const updated = entries.find(({ operation, change }) => operation === 'update' && change !== undefined)
+  assert.deepEqual([updated?.route, updated?.actor.kind], ['PATCH /api/documents/:id', 'user'])
+  assert.ok(entries.some(({ operation, change }) => operation === 'insert' && change?.after !== undefined))
+  assert.doesNotMatch(JSON.stringify(entries), /A secret text/)
+  assert.ok(entries.every(({ from }) => from === undefined || from === '127.0.0.1'))
+  assert.deepEqual((await ask(bob, '/api/audit?outcome=refused')).json.entries, [])
+  assert.equal((await ask(bob, '/api/audit?cursor=nonsense')).status, 400)
+  const others = await ask(carol, '/api/audit?limit=100')
+  assert.ok(
+    (others.json.entries as readonly { route?: string }[]).every(({ route }) => route === 'GET /api/documents/' || route === undefined),
+  )
+})

@@ -50,7 +50,7 @@ export async function documentsStage(t: TestContext): Promise<DocumentsStage> {
   const { database } = ground
   const files = (await readdir(application.migrations)).filter((file) => file.endsWith('.sql')).sort()
   for (const file of files) await ground.housing.migrate(await readFile(new URL(file, application.migrations), 'utf8'))
-  const tenancy = await createTenancy({ ...ground.access, applicationName: 'documents' })
+  const tenancy = await createTenancy({ ...ground.access, applicationName: 'documents', audit: {} })
   const views = viewsOf(ground, tenancy)
   t.after(() => tenancy.close())
   const identity = [jwt(tokens), apiKey({ keys: tenancy.apiKeys, cacheTtlMs: 0 })]

@@ -5,6 +5,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { type HintReader, header, type IdentityProvider, subdomain, type Tenancy } from 'partywall'
 import { frameworkErrors, logSerializers, tenancyPlugin } from 'partywall/fastify'
+import { auditRoutes } from './audit-routes.ts'
 import { documentRoutes } from './document-routes.ts'
 import { userRoutes } from './user-routes.ts'
 
@@ -42,6 +43,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
   })
   await app.register(documentRoutes, { prefix: '/api/documents', tenancy })
   await app.register(userRoutes, { prefix: '/api/users', tenancy })
+  await app.register(auditRoutes, { prefix: '/api/audit', tenancy })
 
   app.get('/health', { schema: { hide: true } }, async () => ({ status: 'ok' }))
   // Throws what the database says; the plugin answers 503 while it cannot be reached.

@@ -6,7 +6,11 @@ import { ConfigurationError, createTenancy } from 'partywall'
 import { apiKey, oidc } from 'partywall/identity'
 import { createService } from './documents-service.ts'
 
-const tenancy = await createTenancy({ catalog: required('PARTYWALL_CATALOG_URL'), database: required('PARTYWALL_DATABASE_URL') })
+const tenancy = await createTenancy({
+  catalog: required('PARTYWALL_CATALOG_URL'),
+  database: required('PARTYWALL_DATABASE_URL'),
+  audit: {},
+})
 const service = await createService({
   tenancy,
   identity: [oidc({ issuer: required('OIDC_ISSUER'), audience: required('OIDC_AUDIENCE') }), apiKey({ keys: tenancy.apiKeys })],

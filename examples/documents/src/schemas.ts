@@ -2,6 +2,7 @@
 // /openapi.json is made of it.
 
 import { type Static, Type } from '@fastify/type-provider-typebox'
+import type { AuditOutcome } from 'partywall'
 
 /** Text that PostgreSQL can hold: it has no NUL. */
 const text = (lengthMin: number, lengthMax: number) => Type.String({ minLength: lengthMin, maxLength: lengthMax, pattern: '^[^\\u0000]*$' })
@@ -49,6 +50,19 @@ export const count = Type.Object({ count: Type.Integer() })
 export const newUser = Type.Object({ email: Type.Intersect([text(3, 254), Type.String({ format: 'email' })]), name: text(1, 200) }, strict)
 export const user = Type.Object({ id, email: Type.String(), name: Type.String(), createdAt: time })
 export const userPage = Type.Object({ users: Type.Array(user), nextCursor })
+
+const outcome = Type.Union(
+  ['begun', 'done', 'rolled_back', 'refused', 'failed', 'unknown'].map((name) => Type.Literal(name as AuditOutcome)),
+)
+export const auditQuery = Type.Object(
+  {
+    limit: pageQuery.properties.limit,
+    cursor: Type.Optional(Type.String({ pattern: '^[0-9]{1,18}/[0-9]{1,16}$', description: '`nextCursor` of the page before' })),
+    outcome: Type.Optional(outcome),
+  },
+  strict,
+)
+export const auditPage = Type.Object({ entries: Type.Array(Type.Any()), nextCursor })
 
 /** RFC 9457, as partywall answers. */
 export const problem = Type.Object({

@@ -99,6 +99,7 @@ export async function startDevEnvironment(options: DevOptions): Promise<DevEnvir
       plans: config.plans,
       // The application is written for the newest: a tenant whose migration failed is refused by name, not by a broken query.
       serves: { min: fleet.migrations.newest, max: fleet.migrations.newest },
+      audit: {},
       applicationName: application.name,
     })
     closers.push(() => tenancy.close())
