@@ -44,7 +44,7 @@ async function restoreRows(parts: Parts, place: BackupPlace, tenant: PlacedTenan
     total += rows
     onProgress?.(`${table}: ${rows} rows restored`)
   }
-  await parts.rows.load(tenant, tables, { of, signal, onTable })
+  await parts.rows.load(tenant, tables, { of, signal, onTable, rechains: of.id !== tenant.id })
   return { tables: tables.length, rows: total }
 }
 

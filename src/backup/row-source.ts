@@ -56,6 +56,8 @@ export interface LoadOptions {
   readonly signal?: AbortSignal | undefined
   /** A table's rows are there, and not yet committed. */
   readonly onTable?: ((loaded: { readonly table: string; readonly rows: number }) => void) | undefined
+  /** Its audit log becomes the tenant's own, which it goes on with: the same entries, chained from its own id. Default: it stays as it was. */
+  readonly rechains?: boolean | undefined
 }
 
 /** In what two tenants' rows of a table differ. Keys are as text, without the tenant. */

@@ -4,6 +4,7 @@
 import { hash } from 'node:crypto'
 import { contextText } from '../core/audit-batch.ts'
 import type { TenantContext } from '../core/tenant-context.ts'
+import { auditContextOf } from './audit-context.ts'
 import type { Capability } from './capabilities.ts'
 
 /** Both halves of a key: `sha256(outer || sha256(inner || text))`, which is HMAC-SHA256 where they are made of one (RFC 2104). */
@@ -35,8 +36,7 @@ export function sealActor({ seal, handle }: Capability, context: TenantContext, 
   if (seal === undefined) return undefined
   let text = texts.get(context)
   if (text === undefined) {
-    const { actor, grant, requestId, trace } = context
-    text = contextText({ actor, grant: grant?.grantId, requestId, trace: trace?.traceparent })
+    text = contextText(auditContextOf(context))
     texts.set(context, text)
   }
   if (transaction !== undefined) text = `${text.slice(0, -1)},"transaction":${JSON.stringify(transaction)}}`

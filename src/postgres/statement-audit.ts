@@ -1,12 +1,13 @@
 // What the lease tells the recorder: each statement that was sent for a tenant, what became of it, and what was refused.
 
 import { createHash, hash, randomBytes } from 'node:crypto'
-import type { AuditContext, AuditOutcome } from '../core/audit-entry.ts'
+import type { AuditOutcome } from '../core/audit-entry.ts'
 import type { AuditRecorder } from '../core/audit-recorder.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Tenant } from '../core/tenant.ts'
 import type { TenantContext } from '../core/tenant-context.ts'
 import { ConnectionLostError, TenancyError } from '../errors.ts'
+import { auditContextOf } from './audit-context.ts'
 import { statementFacts } from './statement-facts.ts'
 
 export interface StatementAuditOptions {
@@ -48,7 +49,6 @@ export class StatementAudit {
   readonly recorder: AuditRecorder
   readonly #clock: Clock
   readonly #strict: 'all' | ReadonlySet<string>
-  readonly #contexts = new WeakMap<TenantContext, AuditContext>()
   readonly #process = randomBytes(3).toString('hex')
   #transactions = 0
   /** Statements that were begun and not reported yet; and whoever waits for the last. */
@@ -117,7 +117,7 @@ export class StatementAudit {
     const outcome = error !== undefined ? outcomeOf(error) : how === 'committed' ? 'done' : 'rolled_back'
     this.recorder.record(context.tenant, {
       at: this.#clock.now(),
-      by: this.#contextOf(context),
+      by: auditContextOf(context),
       of: how === 'committed' ? control.commit : control.rollback,
       // COMMIT of a transaction that had failed is a rollback that nobody asked for.
       outcome: outcome === 'failed' ? 'rolled_back' : outcome,
@@ -134,7 +134,7 @@ export class StatementAudit {
   ): Promise<void> {
     const { tenant } = context
     if (!this.recorder.hasRoom(tenant.id)) await this.recorder.admit(tenant)
-    const fact = { at: this.#clock.now(), by: this.#contextOf(context), of: { operation }, outcome: 'done' as const, ...details }
+    const fact = { at: this.#clock.now(), by: auditContextOf(context), of: { operation }, outcome: 'done' as const, ...details }
     if (this.#strict === 'all' || context.grant !== undefined) await this.#durably(tenant, context, fact)
     else this.recorder.record(tenant, fact)
   }
@@ -142,7 +142,7 @@ export class StatementAudit {
   #record(context: TenantContext, call: AuditedCall, outcome: AuditOutcome, rows: number | undefined, error?: string): void {
     this.recorder.record(context.tenant, {
       at: this.#clock.now(),
-      by: this.#contextOf(context),
+      by: auditContextOf(context),
       of: statementFacts(call.text),
       outcome,
       rows,
@@ -157,7 +157,7 @@ export class StatementAudit {
     if (!this.recorder.hasRoom(tenant.id)) await this.recorder.admit(tenant)
     await this.#durably(tenant, context, {
       at: this.#clock.now(),
-      by: this.#contextOf(context),
+      by: auditContextOf(context),
       of: statementFacts(call.text),
       outcome: 'begun',
       keys: keysOf(tenant, call.values),
@@ -182,15 +182,6 @@ export class StatementAudit {
     const { tables } = statementFacts(text)
     // What cannot be read may name any table.
     return tables === undefined || tables.some((table) => strict.has(table) || strict.has(table.slice(table.indexOf('.') + 1)))
-  }
-
-  #contextOf(context: TenantContext): AuditContext {
-    const known = this.#contexts.get(context)
-    if (known !== undefined) return known
-    const { actor, grant, requestId, trace, route, from } = context
-    const made = { actor, grant: grant?.grantId, requestId, trace: trace?.traceparent, route, from }
-    this.#contexts.set(context, made)
-    return made
   }
 }
 

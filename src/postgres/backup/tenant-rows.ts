@@ -18,6 +18,7 @@ import type { Placement } from '../../core/placement.ts'
 import type { PlacedTenant } from '../../core/placement-adapter.ts'
 import type { SecretStore } from '../../core/secret-store.ts'
 import { ConfigurationError } from '../../errors.ts'
+import { isAuditTable } from '../audit-tables.ts'
 import { ControlPool } from '../control-pool.ts'
 import { loadTenant } from '../copy/tenant-load.ts'
 import { openTenantSnapshot, type TenantSnapshot as RowSnapshot } from '../copy/tenant-snapshot.ts'
@@ -56,7 +57,7 @@ export class PostgresTenantRows implements TenantRows {
     return from === undefined ? await run(this.#options.connections) : await elsewhere(await this.#urlOf(from, tenant), run)
   }
 
-  async load(tenant: PlacedTenant, tables: readonly RowStream[], { signal, onTable, of }: LoadOptions): Promise<void> {
+  async load(tenant: PlacedTenant, tables: readonly RowStream[], { signal, onTable, of, rechains = false }: LoadOptions): Promise<void> {
     const { connections, secrets } = this.#options
     const { server } = tenant.placement
     const database = await this.#databaseName(tenant.placement)
@@ -75,6 +76,10 @@ export class PostgresTenantRows implements TenantRows {
           rows: () => renamedRows(table, { from: of, to: tenant }, signal),
         })),
         ...(onTable && { onTable }),
+        beforeCommit: async (connection, loaded) => {
+          const log = loaded.find((table) => isAuditTable(table) && table.name === 'audit_log')
+          if (rechains && log !== undefined) await connection.query('select partywall.rechain_audit_log($1, $2)', [log.sqlName, tenant.id])
+        },
       })
     } finally {
       await dropTransferLogin({ connections, secrets }, transfer.id, sites)

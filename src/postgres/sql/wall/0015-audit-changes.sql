@@ -276,7 +276,31 @@ begin
 end
 $fn$;
 
+-- The log of another tenant whose rows were restored for this one becomes this one's own: the entries as they were, counted from 1, and
+-- chained from this tenant's id. Run by whoever restores, past the policies, before anybody can read it.
+create function partywall.rechain_audit_log(log regclass, tenant_id uuid) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $fn$
+declare
+  entry record;
+  place bigint := 0;
+  chained bytea := sha256('partywall audit'::bytea || uuid_send(rechain_audit_log.tenant_id));
+begin
+  for entry in
+    execute format('select a.position, a.payload::text as payload from %s as a where a.tenant_id = $1 order by a.position', log)
+      using rechain_audit_log.tenant_id
+  loop
+    place := place + 1;
+    chained := sha256(chained || int8send(place) || convert_to(entry.payload, 'UTF8'));
+    execute format('update %s as a set position = $3, hash = $4 where a.tenant_id = $1 and a.position = $2', log)
+      using rechain_audit_log.tenant_id, entry.position, place, chained;
+  end loop;
+end
+$fn$;
+
 revoke execute on function
   partywall.audits_changes(), partywall.sealed_actor(), partywall.audited_row(uuid, jsonb, text[], text[]), partywall.record_change(),
-  partywall.audit_changes(regclass, name[], name[]), partywall.take_audit_outbox(uuid, regclass, text)
+  partywall.audit_changes(regclass, name[], name[]), partywall.take_audit_outbox(uuid, regclass, text),
+  partywall.rechain_audit_log(regclass, uuid)
   from public;
