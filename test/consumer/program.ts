@@ -1,5 +1,6 @@
 // A stranger's program. scripts/check-package.mjs type-checks it and runs it against the packed library and a real server.
 import { createTenancy, type TenancyError } from 'partywall'
+import { objectAnchors } from 'partywall/audit'
 import { memoryStore } from 'partywall/backup'
 import { blindSpots } from 'partywall/doctor'
 import type { tenancyPlugin } from 'partywall/fastify'
@@ -27,6 +28,7 @@ if (
   typeof jwt !== 'function' ||
   secret !== 'x' ||
   memoryStore().kind !== 'memory' ||
+  objectAnchors(memoryStore()).kind !== 'memory' ||
   blindSpots.length === 0 ||
   own.rows[0]?.tenant !== alice.id ||
   attackList().length < 500

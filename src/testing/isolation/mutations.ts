@@ -126,8 +126,7 @@ export const uniqueWithoutTenant: Mutation = {
 
 export const exclusionWithoutTenant: Mutation = {
   what: 'an exclusion constraint leaves the tenant out',
-  after: ({ sql, telling }) =>
-    telling && [`alter table ${sql} add constraint kit_exclusion exclude using btree (${quoted(telling.name)} with =)`],
+  after: ({ sql, telling }) => telling && [`alter table ${sql} add exclude using btree (${quoted(telling.name)} with =)`],
 }
 
 /** An index that does not begin with the tenant, on what an attacker asks for. */

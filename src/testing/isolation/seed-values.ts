@@ -60,7 +60,8 @@ function ofType(column: SurveyedColumn, mark: string, numbers: readonly string[]
     case 'jsonb':
       return [JSON.stringify({ mark }), '{}', '[]', JSON.stringify(mark)]
     case 'bytea':
-      return [`\\x${Buffer.from(mark).toString('hex')}`]
+      // A digest is what bytes of a fixed length mostly are.
+      return [`\\x${Buffer.from(mark).toString('hex')}`, `\\x${createHash('sha256').update(mark).digest('hex')}`]
     case 'inet':
     case 'cidr':
       return [`10.${randomInt(256)}.${randomInt(256)}.${randomInt(256)}`]
