@@ -48,6 +48,7 @@ import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
 import { indexWithoutTenant } from './checks/index-without-tenant.ts'
 import { largeObjects } from './checks/large-objects.ts'
 import { leakproofFunction } from './checks/leakproof-function.ts'
+import { leftByMove } from './checks/left-by-move.ts'
 import { loginLimits } from './checks/login-limits.ts'
 import { longLivedCapability } from './checks/long-lived-capability.ts'
 import { lostCommits } from './checks/lost-commits.ts'
@@ -153,6 +154,7 @@ export const allChecks: readonly DoctorCheck[] = [
   indexWithoutTenant,
   largeObjects,
   leakproofFunction,
+  leftByMove,
   loginLimits,
   longLivedCapability,
   lostCommits,
