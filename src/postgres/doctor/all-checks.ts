@@ -1,6 +1,7 @@
 // Every check, in the order of their names.
 
 import type { DoctorCheck } from './check.ts'
+import { abandonedOperation } from './checks/abandoned-operation.ts'
 import { absentTable } from './checks/absent-table.ts'
 import { adminOption } from './checks/admin-option.ts'
 import { alwaysTruePolicy } from './checks/always-true-policy.ts'
@@ -31,6 +32,7 @@ import { definerTrigger } from './checks/definer-trigger.ts'
 import { definerView } from './checks/definer-view.ts'
 import { disabledTrigger } from './checks/disabled-trigger.ts'
 import { exclusionWithoutTenant } from './checks/exclusion-without-tenant.ts'
+import { expiredCapabilities } from './checks/expired-capabilities.ts'
 import { failOpenPolicy } from './checks/fail-open-policy.ts'
 import { foreignEventTrigger } from './checks/foreign-event-trigger.ts'
 import { foreignKeyWithoutTenant } from './checks/foreign-key-without-tenant.ts'
@@ -38,6 +40,7 @@ import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { foreignServers } from './checks/foreign-servers.ts'
 import { foreignSubscription } from './checks/foreign-subscription.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
+import { gateAgainstCatalog } from './checks/gate-against-catalog.ts'
 import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
 import { grantOption } from './checks/grant-option.ts'
 import { idleReplicationSlot } from './checks/idle-replication-slot.ts'
@@ -45,8 +48,10 @@ import { immutablePolicyFunction } from './checks/immutable-policy-function.ts'
 import { indexWithoutTenant } from './checks/index-without-tenant.ts'
 import { largeObjects } from './checks/large-objects.ts'
 import { leakproofFunction } from './checks/leakproof-function.ts'
+import { leftByMove } from './checks/left-by-move.ts'
 import { loginLimits } from './checks/login-limits.ts'
 import { longLivedCapability } from './checks/long-lived-capability.ts'
+import { lostCommits } from './checks/lost-commits.ts'
 import { md5Passwords } from './checks/md5-passwords.ts'
 import { nameInPublic } from './checks/name-in-public.ts'
 import { nameNearLimit } from './checks/name-near-limit.ts'
@@ -59,6 +64,7 @@ import { overdueFence } from './checks/overdue-fence.ts'
 import { ownedByApplication } from './checks/owned-by-application.ts'
 import { ownerAttributes } from './checks/owner-attributes.ts'
 import { parameterGrant } from './checks/parameter-grant.ts'
+import { pgauditState } from './checks/pgaudit-state.ts'
 import { policiesWithoutRowSecurity } from './checks/policies-without-row-security.ts'
 import { policyForRoles } from './checks/policy-for-roles.ts'
 import { policyFunctionSearchPath } from './checks/policy-function-search-path.ts'
@@ -83,6 +89,7 @@ import { sharedLogin } from './checks/shared-login.ts'
 import { sharedSequence } from './checks/shared-sequence.ts'
 import { statementsReadable } from './checks/statements-readable.ts'
 import { storedSettings } from './checks/stored-settings.ts'
+import { stuckMove } from './checks/stuck-move.ts'
 import { tablePrivileges } from './checks/table-privileges.ts'
 import { tenantColumnCollation } from './checks/tenant-column-collation.ts'
 import { tenantColumnType } from './checks/tenant-column-type.ts'
@@ -100,6 +107,7 @@ import { whoSeesAll } from './checks/who-sees-all.ts'
 import { writableGlobalTable } from './checks/writable-global-table.ts'
 
 export const allChecks: readonly DoctorCheck[] = [
+  abandonedOperation,
   absentTable,
   adminOption,
   alwaysTruePolicy,
@@ -130,6 +138,7 @@ export const allChecks: readonly DoctorCheck[] = [
   definerView,
   disabledTrigger,
   exclusionWithoutTenant,
+  expiredCapabilities,
   failOpenPolicy,
   foreignEventTrigger,
   foreignKeyWithoutTenant,
@@ -137,6 +146,7 @@ export const allChecks: readonly DoctorCheck[] = [
   foreignServers,
   foreignSubscription,
   forgeablePolicy,
+  gateAgainstCatalog,
   globalTableWithTenantColumn,
   grantOption,
   idleReplicationSlot,
@@ -144,8 +154,10 @@ export const allChecks: readonly DoctorCheck[] = [
   indexWithoutTenant,
   largeObjects,
   leakproofFunction,
+  leftByMove,
   loginLimits,
   longLivedCapability,
+  lostCommits,
   md5Passwords,
   nameInPublic,
   nameNearLimit,
@@ -158,6 +170,7 @@ export const allChecks: readonly DoctorCheck[] = [
   ownedByApplication,
   ownerAttributes,
   parameterGrant,
+  pgauditState,
   policiesWithoutRowSecurity,
   policyForRoles,
   policyFunctionSearchPath,
@@ -182,6 +195,7 @@ export const allChecks: readonly DoctorCheck[] = [
   sharedSequence,
   statementsReadable,
   storedSettings,
+  stuckMove,
   tablePrivileges,
   tenantColumnCollation,
   tenantColumnType,

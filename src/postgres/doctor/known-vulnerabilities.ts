@@ -1,8 +1,14 @@
 // What is known to be wrong with releases of PostgreSQL, as far as it concerns who shares a server. A dated list: of what came after it
 // says nothing. Source: https://www.postgresql.org/support/security/ and the release notes of each version.
 
-/** When the list was last compared with what had been published. */
+/** When the list was last compared with what could be read; the newest release whose notes are in it is that of 2026-05-14. */
 export const vulnerabilitiesAsOf = '2026-11-22'
+
+/**
+ * So old the list may be before the doctor says so: minor releases come every three months, on days that are known long before.
+ * https://www.postgresql.org/developer/roadmap/
+ */
+export const listAgeMaxDays = 100
 
 /** The first minor release of each major one that is not affected; a major one that is not named is not affected. */
 type FixedIn = Readonly<Partial<Record<15 | 16 | 17 | 18, number>>>
@@ -42,9 +48,27 @@ export const vulnerabilities: readonly Vulnerability[] = [
     level: 'warning',
   },
   {
+    cve: 'CVE-2026-6472',
+    fixedIn: { 15: 18, 16: 14, 17: 10, 18: 4 },
+    gives: 'a role makes a type in a schema where it may make nothing, and so stands in the search_path of others',
+    level: 'warning',
+  },
+  {
+    cve: 'CVE-2026-6479',
+    fixedIn: { 15: 18, 16: 14, 17: 10, 18: 4 },
+    gives: 'whoever reaches the port stops the server, before logging in',
+    level: 'warning',
+  },
+  {
     cve: 'CVE-2026-6638',
     fixedIn: { 16: 14, 17: 10, 18: 4 },
     gives: 'names in logical replication run SQL on the other side',
+    level: 'warning',
+  },
+  {
+    cve: 'CVE-2026-6575',
+    fixedIn: { 18: 4 },
+    gives: 'a function that restores statistics reads past a buffer in the server',
     level: 'warning',
   },
   {
@@ -60,10 +84,34 @@ export const vulnerabilities: readonly Vulnerability[] = [
     level: 'error',
   },
   {
+    cve: 'CVE-2026-2004',
+    fixedIn: { 15: 16, 16: 12, 17: 8, 18: 2 },
+    gives: 'with intarray, whoever may create objects runs code as the server’s operating system user',
+    level: 'error',
+  },
+  {
+    cve: 'CVE-2026-2003',
+    fixedIn: { 15: 16, 16: 12, 17: 8, 18: 2 },
+    gives: 'a crafted value shows bytes of the server’s memory',
+    level: 'warning',
+  },
+  {
+    cve: 'CVE-2025-12817',
+    fixedIn: { 15: 15, 16: 11, 17: 7, 18: 1 },
+    gives: 'a role makes statistics in a schema where it may make nothing, and others cannot make theirs',
+    level: 'warning',
+  },
+  {
     cve: 'CVE-2025-8713',
     fixedIn: { 15: 14, 16: 10, 17: 6 },
     gives: 'the planner’s statistics show values of rows that policies and views hide',
     level: 'error',
+  },
+  {
+    cve: 'CVE-2025-8714',
+    fixedIn: { 15: 14, 16: 10, 17: 6 },
+    gives: 'a dump runs code of its server’s superuser in the client that restores it',
+    level: 'warning',
   },
   {
     cve: 'CVE-2025-8715',
@@ -111,6 +159,12 @@ export const vulnerabilities: readonly Vulnerability[] = [
     cve: 'CVE-2023-2455',
     fixedIn: { 15: 3 },
     gives: 'row security disregards a change of the role after inlining: wrong policies are applied',
+    level: 'error',
+  },
+  {
+    cve: 'CVE-2023-2454',
+    fixedIn: { 15: 3 },
+    gives: 'with CREATE on the database, a role’s schema escapes the search_path of functions and runs code as a superuser',
     level: 'error',
   },
 ]

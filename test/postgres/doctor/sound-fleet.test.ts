@@ -80,7 +80,7 @@ describe('a sound fleet', () => {
 
   for (const check of allChecks) {
     test(`leaves ${check.stem} with nothing to say`, async () => {
-      for (const database of databases) {
+      for (const database of check.scope === 'catalog' ? databases.slice(0, 1) : databases) {
         const found = await asAlice(database, async (superuser) => await findAsDoctor(superuser, check))
         // Roles and databases of other tests are on the same server, and may be as unsound as they like.
         const isOurs = (object: string) => /partywall/.test(object) || databases.some((name) => object.includes(name))

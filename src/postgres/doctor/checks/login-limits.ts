@@ -26,5 +26,17 @@ export const loginLimits = bySql(
     where not exists (
       select from unnest(r.rolconfig) as setting
        where split_part(setting, '=', 1) = wanted.name and split_part(setting, '=', 2) !~ '^ *0+ *[a-z]*$')
+    union all
+   -- What is stored for a login in one database wins over what is stored for the login.
+   select format('%I in %I: %s', l.rolname, d.datname, split_part(setting, '=', 1)),
+          format('%I has no %s in %I.', l.rolname, split_part(setting, '=', 1), d.datname),
+          format('alter role %I in database %I reset %s;', l.rolname, d.datname, split_part(setting, '=', 1)),
+          'administrator'
+     from pg_catalog.pg_db_role_setting as s
+     join logins as l on l.oid = s.setrole
+     join pg_catalog.pg_database as d on d.oid = s.setdatabase
+    cross join lateral unnest(s.setconfig) as setting
+    where split_part(setting, '=', 1) in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')
+      and split_part(setting, '=', 2) ~ '^ *0+ *[a-z]*$'
     order by 1`,
 )

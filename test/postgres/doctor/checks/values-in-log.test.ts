@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { valuesInLog } from '../../../../src/postgres/doctor/checks/values-in-log.ts'
-import { inBrokenDatabase, provesCheck } from '../../../support/doctor-stage.ts'
+import { findAsDoctor, inBrokenDatabase, provesCheck } from '../../../support/doctor-stage.ts'
 
 describe('values-in-log finds', () => {
   test('statements that are logged with their values', (t) =>
@@ -32,13 +32,44 @@ describe('values-in-log finds', () => {
       mend: 'set local debug_print_plan = off',
     }))
 
+  test('values of statements that are logged of the application’s login alone', (t) =>
+    provesCheck(t, valuesInLog, {
+      breaks: 'alter role partywall_app set log_parameter_max_length_on_error = 64',
+      object: 'partywall_app: log_parameter_max_length_on_error',
+    }))
+
+  test('trees of statements that are logged in one database', async (t) => {
+    await inBrokenDatabase(t, async (superuser) => {
+      const [here] = await superuser.query<{ name: string }>('select current_database() as name')
+      const found = async () =>
+        (await findAsDoctor(superuser, valuesInLog)).filter(({ object }) => object === `everybody in ${here!.name}: debug_print_plan`)
+      assert.deepEqual(await found(), [])
+      await superuser.query(`alter database ${here!.name} set debug_print_plan = on`)
+      const [said] = await found()
+      assert.equal(said!.fix, `alter database ${here!.name} reset debug_print_plan;`)
+      await superuser.query(said!.fix!)
+      assert.deepEqual(await found(), [])
+    })
+  })
+
+  test('no values that a stored setting keeps out, and none of a role that is not the application’s', async (t) => {
+    await inBrokenDatabase(t, async (superuser) => {
+      await superuser.query(
+        'alter role partywall_app set log_parameter_max_length_on_error = 0; alter role partywall_app set debug_print_plan = off',
+      )
+      await superuser.query('alter role partywall_migrator set debug_print_plan = on')
+      const found = (await findAsDoctor(superuser, valuesInLog)).filter(({ object }) => /partywall_(app|migrator)/.test(object))
+      assert.deepEqual(found, [])
+    })
+  })
+
   test('what pgaudit logs: its settings are there with the library alone, so that a stand-in of pg_settings is read', async (t) => {
     await inBrokenDatabase(t, async (superuser) => {
       const found = async (value: string) => {
         const control = {
           query: async <Row extends object>(text: string, values?: readonly unknown[]) =>
             await superuser.query<Row>(
-              `with told (name, setting) as (values ('pgaudit.log_parameter', '${value}')), ${text.trimStart().slice('with '.length).replaceAll('pg_catalog.pg_settings', 'told')}`,
+              `with recursive told (name, setting) as (values ('pgaudit.log_parameter', '${value}')), ${text.trimStart().slice('with recursive '.length).replaceAll('pg_catalog.pg_settings', 'told')}`,
               values,
             ),
         }
