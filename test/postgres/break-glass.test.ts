@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { entriesOf } from '../../src/core/audit-batch.ts'
 import { statementFingerprint } from '../../src/core/grant-use.ts'
 import { BreakGlassRefusedError, GrantNotFoundError, InvalidInputError, TransactionAbortedError } from '../../src/errors.ts'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
@@ -318,6 +319,46 @@ test('each act is recorded for the tenant with who, why and until when; a statem
     [[id, 'ended', 'ada', 'grace']],
   )
   assert.deepEqual(await set.tenancy.run('carol', () => set.tenancy.breakGlassGrants()), [])
+})
+
+test('the tenant’s own log has each use, and each statement before it is sent, by which grant and by whom', async (t) => {
+  const set = await emergency(t)
+  await set.migrate('select partywall.create_audit_log()')
+  const { id } = await set.granted()
+  const { tenancy } = set
+  const entries = async () => {
+    const rows = await set.aliceIn<{ payload: string }>(
+      set.bob,
+      'select a.payload::text as payload from audit_log as a where a.tenant_id = $1 order by a.position',
+      [set.bob.id],
+    )
+    return rows.flatMap(({ payload }) => entriesOf(1n, payload))
+  }
+  await tenancy.breakGlass(id, set.ada, async () => {
+    // Without a flush: staff's statements are there before their rows are.
+    await tenancy.query('select id from notes')
+    assert.deepEqual(
+      (await entries()).map(({ operation, outcome }) => [operation, outcome]),
+      [
+        ['break_glass.open', 'done'],
+        ['select', 'begun'],
+      ],
+    )
+    await tenancy.repository<{ id: string }>('folders').findAll({ limit: 1 })
+    await tenancy.replica().query('select id from folders')
+    for await (const row of tenancy.stream('select id from folders')) assert.ok(row)
+    await assert.rejects(tenancy.query(`update notes set body = 'changed'`), isWriteRefusal)
+  })
+  await tenancy.audit.flush()
+  const found = await entries()
+  for (const { grant, actor } of found) assert.deepEqual([grant, actor], [id, { kind: 'staff', id: 'ada' }])
+  assert.deepEqual(found.at(-1)?.operation, 'break_glass.end')
+  const refused = found.filter(({ outcome }) => outcome === 'refused')
+  assert.deepEqual(
+    refused.map(({ operation, tables }) => [operation, tables]),
+    [['update', ['notes']]],
+  )
+  assert.equal(found.filter(({ tables, outcome }) => tables?.includes('folders') === true && outcome === 'begun').length >= 3, true)
 })
 
 test('a grant’s context is worth nothing after its use', async (t) => {

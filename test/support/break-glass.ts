@@ -58,7 +58,7 @@ export async function emergency(t: TestContext): Promise<Emergency> {
   }
   const clock: Clock = { now: () => Date.now() + world.aheadMs, monotonic: () => performance.now() }
   const reader = { get: async (name: string) => pins.get(name) ?? (await set.access.secrets?.get(name)) }
-  const tenancy: Tenancy = await createTenancy({ ...set.access, secrets: reader, auditTrail, clock })
+  const tenancy: Tenancy = await createTenancy({ ...set.access, secrets: reader, auditTrail, clock, audit: { onMissing: () => {} } })
   t.after(() => tenancy.close())
   const catalog = new ControlPool({ connectionString: set.access.catalog, applicationName: 'test-reader', connectionsMax: 1 })
   const writer = new ControlPool({ connectionString: set.access.admin!, applicationName: 'test-writer', connectionsMax: 1 })

@@ -58,14 +58,38 @@ export const evidence = verb({
   },
 })
 
+/** Of the kit (`partywall kit run --json`), or a list of one's own in the words of a report. */
 async function readAttacks(terminal: Terminal, file: string): Promise<readonly AttackEvidence[]> {
-  const read = parsed(await readText(terminal, file)) as { readonly attempts?: unknown } | undefined
-  const attempts = Array.isArray(read?.attempts) ? (read.attempts as Partial<AttackEvidence>[]) : undefined
+  const read = parsed(await readText(terminal, file)) as { readonly attempts?: unknown; readonly results?: unknown } | undefined
+  const attempts = Array.isArray(read?.results)
+    ? (read.results as KitResult[]).map(ofKit)
+    : Array.isArray(read?.attempts)
+      ? (read.attempts as Partial<AttackEvidence>[])
+      : undefined
   const isOne = attempts?.every(({ name, door, outcome }) => typeof name === 'string' && typeof door === 'string' && isOutcome(outcome))
   if (attempts === undefined || isOne !== true) {
-    throw new InvalidInputError(`${file} is no report of attacks: { "attempts": [{ "name", "door", "outcome" }] }.`)
+    throw new InvalidInputError(
+      `${file} is no report of attacks: what \`partywall kit run --json\` prints, or { "attempts": [{ "name", "door", "outcome" }] }.`,
+    )
   }
   return attempts as readonly AttackEvidence[]
+}
+
+interface KitResult {
+  readonly attack?: string
+  readonly door?: string
+  readonly outcome?: string
+}
+
+const kitOutcomes: Readonly<Record<string, AttackEvidence['outcome']>> = { held: 'refused', breached: 'leaked', unreached: 'void' }
+
+function ofKit({ attack, door, outcome = '' }: KitResult): Partial<AttackEvidence> {
+  const known = kitOutcomes[outcome]
+  return {
+    ...(attack !== undefined && { name: attack }),
+    ...(door !== undefined && { door }),
+    ...(known !== undefined && { outcome: known }),
+  }
 }
 
 function isOutcome(value: unknown): boolean {

@@ -1,0 +1,94 @@
+// The boxes of the checklist are ticked by what there is: every attack that one names exists, under that name.
+
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { boxes, checklist } from '../../../src/evidence/checklist.ts'
+import type { AttackEvidence, EvidenceFacts } from '../../../src/evidence/facts.ts'
+import { attackList } from '../../../src/testing/isolation/attack-list.ts'
+import { sourceFiles } from '../../support/source-files.ts'
+
+/** The boxes that a security team brings along: all of them, in words of ours. */
+const boxCount = 20
+
+test('there are as many boxes as on the list, each with a name of its own and a way to be ticked, or a word on what is missing', () => {
+  assert.equal(boxes.length, boxCount)
+  assert.equal(new Set(boxes.map(({ id }) => id)).size, boxCount)
+  for (const { id, attacks, kit, fact, missing } of boxes) assert.ok(attacks ?? kit ?? fact ?? missing, id)
+})
+
+test('every attack of the isolation kit that a box names is on the kit’s list', () => {
+  const ids = new Set(attackList().map(({ id }) => id))
+  const named = boxes.flatMap(({ kit }) => kit ?? [])
+  assert.ok(named.length > 10)
+  assert.deepEqual(
+    named.filter((id) => !ids.has(id)),
+    [],
+  )
+})
+
+test('every attack of the self-check that a box names is one', async () => {
+  const text = (await sourceFiles(['src/testing']))
+    .filter(({ path }) => path.includes('/wall-attempts'))
+    .map((file) => file.text)
+    .join()
+  const named = boxes.flatMap(({ attacks }) => attacks ?? [])
+  assert.ok(named.length > 5)
+  assert.deepEqual(
+    named.filter((name) => !text.includes(name.includes("'") ? `"${name}"` : `'${name}'`)),
+    [],
+  )
+})
+
+test('every control that a statement names is one of its framework', async () => {
+  // SOC 2: AICPA Trust Services Criteria, 2017 (2022 points of focus). ISO/IEC 27001:2022, Annex A.
+  const soc = new Set([
+    'CC4.1',
+    'CC6.1',
+    'CC6.2',
+    'CC6.3',
+    'CC6.5',
+    'CC6.6',
+    'CC6.7',
+    'CC6.8',
+    'CC7.1',
+    'CC7.2',
+    'CC7.3',
+    'CC7.4',
+    'CC7.5',
+    'A1.1',
+    'A1.2',
+    'C1.1',
+    'C1.2',
+    'P4.2',
+  ])
+  const annexes: Readonly<Record<string, number>> = { 5: 37, 6: 8, 7: 14, 8: 34 }
+  const texts = await Promise.all(
+    ['sections', 'checklist'].map(async (name) => await readFile(new URL(`../../../src/evidence/${name}.ts`, import.meta.url), 'utf8')),
+  )
+  const controls = [...texts.join().matchAll(/'((?:SOC 2|ISO 27001:2022) [^']+)'/g)].map(([, name]) => name!)
+  assert.ok(controls.length > 20)
+  for (const control of controls) {
+    const [, criterion] = /^SOC 2 (\S+)$/.exec(control) ?? []
+    const [, clause, number] = /^ISO 27001:2022 A\.([5-8])\.(\d+)$/.exec(control) ?? []
+    assert.ok(criterion === undefined ? Number(number) >= 1 && Number(number) <= annexes[clause!]! : soc.has(criterion), control)
+  }
+})
+
+test('a box is ticked by either that tried all of its own, and by no part of it; a leak anywhere fails it', () => {
+  const box = boxes.find(({ id }) => id === 'api-keys')!
+  const verdict = (attempts: readonly AttackEvidence[]) => {
+    const facts = { attacks: { kind: 'seen', value: attempts, at: new Date(0) } } as unknown as EvidenceFacts
+    const missing = { kind: 'not_present', why: 'a test' }
+    const all = new Proxy(facts, { get: (target, name) => Reflect.get(target, name) ?? missing })
+    return checklist(all, new Date(0)).statements.find(({ id }) => id === 'api-keys')!.verdict
+  }
+  const made = (names: readonly string[], outcome: AttackEvidence['outcome'] = 'refused') =>
+    names.map((name) => ({ name, door: 'HTTP', outcome }))
+  assert.equal(verdict(made(box.attacks!)), 'passed')
+  assert.equal(verdict(made(box.kit!)), 'passed')
+  assert.equal(verdict(made(box.kit!.slice(1))), 'not_seen')
+  assert.equal(verdict(made(box.kit!, 'void')), 'not_seen')
+  assert.equal(verdict([...made(box.attacks!), ...made([box.kit![0]!], 'leaked')]), 'failed')
+  assert.equal(verdict([]), 'not_seen')
+})
