@@ -37,7 +37,7 @@ export async function describePlace(site: PlacementSite, tenant: PlacedTenant, i
 
 /** Region and version, in every placement. */
 export async function commonFindings(site: PlacementSite, tenant: PlacedTenant): Promise<readonly PlacementFinding[]> {
-  const { region, version } = await registered(site, tenant)
+  const { region, version, isSuspended } = await registered(site, tenant)
   const { server, database, schema } = tenant.placement
   const findings: PlacementFinding[] = []
   if (region !== tenant.region) {
@@ -69,6 +69,13 @@ export async function commonFindings(site: PlacementSite, tenant: PlacedTenant):
       problem: 'The tenant has no gate in its database, so that nobody can be let in, or kept out.',
       fix: `select partywall.set_gate('${tenant.id}', 'suspended');`,
     })
+  } else if (isSuspended && (gate === 'open' || gate === 'read_only')) {
+    findings.push({
+      rule: 'gate',
+      object: database,
+      problem: `The tenant is suspended, and its gate is ${gate}: it is served as before.`,
+      fix: `select partywall.set_gate('${tenant.id}', 'suspended');`,
+    })
   }
   return findings
 }
@@ -81,6 +88,8 @@ export function ownSchema({ placement }: PlacedTenant): string | undefined {
 interface Registered {
   readonly region: string | null
   readonly version: string | null
+  /** Whether the catalog has the tenant in this very place, and suspended. */
+  readonly isSuspended: boolean
 }
 
 async function registered({ reader }: PlacementSite, { id, placement }: PlacedTenant): Promise<Registered> {
@@ -90,10 +99,14 @@ async function registered({ reader }: PlacementSite, { id, placement }: PlacedTe
               (select t.version from partywall.tenants as t where t.id = $2 and t.database_name = d.name and t.schema_name = $3),
               (select o.version from partywall.schemas as o where o.database_name = d.name and o.schema_name = $3 and o.tenant_id = $2),
               case when $3 = '${sharedSchema}' then d.version end
-            ) as version
+            ) as version,
+            exists (
+              select from partywall.tenants as t
+               where t.id = $2 and t.database_name = d.name and t.schema_name = $3 and t.status = 'suspended'
+            ) as "isSuspended"
        from partywall.databases as d
       where d.name = $1`,
     [placement.database, id, placement.schema],
   )
-  return row ?? { region: null, version: null }
+  return row ?? { region: null, version: null, isSuspended: false }
 }

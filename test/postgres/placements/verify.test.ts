@@ -80,6 +80,28 @@ describe('verify', () => {
     assert.deepEqual(await rules(), ['region', 'gate'])
   })
 
+  test('a gate that is open although the tenant is suspended', async () => {
+    const tenant = await made.tenant('pooled')
+    const problems = async (): Promise<readonly string[]> =>
+      (await made.placements.for('pooled').verify(tenant)).map(({ problem }) => problem)
+    const status = (to: string) => made.catalog.superuser.query('update partywall.tenants set status = $2 where id = $1', [tenant.id, to])
+    assert.deepEqual(await problems(), [])
+    await status('suspended')
+    assert.deepEqual(await problems(), [], 'the gate has followed')
+    await made.catalog.superuser.query(`select partywall.set_gate($1, 'open')`, [tenant.id])
+    assert.deepEqual(await problems(), ['The tenant is suspended, and its gate is open: it is served as before.'])
+    await status('active')
+    assert.deepEqual(await problems(), [])
+    const own = await made.tenant('schema')
+    assert.deepEqual(await made.placements.for('schema').verify(own), [])
+    await made.catalog.superuser.query(`update partywall.tenants set status = 'suspended' where id = $1`, [own.id])
+    // No trigger of the catalog's reaches another database.
+    assert.deepEqual(
+      (await made.placements.for('schema').verify(own)).map(({ rule }) => rule),
+      ['gate'],
+    )
+  })
+
   test('a database that a tenant’s login may connect to beside its own is named', async () => {
     const tenant = await made.tenant('server')
     await made.alice({ ...tenant.placement, database: 'postgres' }, 'grant connect on database postgres to public')
