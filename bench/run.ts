@@ -7,6 +7,7 @@ import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { audit } from './audit.ts'
 import { auditVerify } from './audit-verify.ts'
+import { boot } from './boot.ts'
 import { connections } from './connections.ts'
 import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
@@ -43,6 +44,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   drop,
   move,
   context,
+  boot,
   audit,
   'audit-verify': auditVerify,
   fleet,
