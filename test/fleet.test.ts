@@ -85,7 +85,7 @@ describe('a fleet', () => {
       assert.equal(operation?.state, 'done')
       const tenant = await tenancy.tenants.get(slug)
       assert.equal(tenant.placement.isolation, isolation)
-      assert.equal(tenant.version, '0001')
+      assert.equal(tenant.version, '0002')
       const adapter = fleet.placements.for(isolation)
       assert.deepEqual(await adapter.verify({ ...tenant }), [])
     }

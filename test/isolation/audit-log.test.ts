@@ -141,7 +141,7 @@ test('an act of the application’s own is in the log, with its details', async 
 })
 
 test('a strict statement is in the log before it is sent, and is not sent when it cannot be', async (t) => {
-  const on = await audited(t, { audit: { strict: ['notes'], waitMs: 300, onMissing: () => {} } })
+  const on = await audited(t, { audit: { strict: ['notes'], waitMs: 3_000, onMissing: () => {} } })
   const { tenancy, bob, rows, aliceIn } = on
   await tenancy.run(bob.id, async () => await tenancy.query('select n.title from notes as n'))
   // Without a flush: the record that it was begun is there, its end comes with others.
