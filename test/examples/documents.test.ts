@@ -254,7 +254,7 @@ async function badInputs({ bob, carol, ask }: DocumentsStage): Promise<readonly 
   ]
 }
 
-test('a tenant sees who did what, with its documents’ changes, and nothing of another’s', async (t) => {
+test('a tenant sees who did what, and nothing of another’s', async (t) => {
   const { bob, carol, ask, tenancy } = await documentsStage(t)
   const created = await ask(bob, documents, { method: 'POST', body: { title: 'One', content: 'A secret text' } })
   await ask(bob, `${documents}/${created.json.id}`, { method: 'PATCH', body: { title: 'Two' } })
@@ -264,20 +264,19 @@ test('a tenant sees who did what, with its documents’ changes, and nothing of 
   assert.equal(status, 200)
   const entries = json.entries as readonly {
     operation: string
+    tables?: readonly string[]
     route?: string
     from?: string
     actor: { kind: string }
-    change?: { after?: object }
   }[]
-  const updated = entries.find(({ operation, change }) => operation === 'update' && change !== undefined)
+  const updated = entries.find(({ operation, tables }) => operation === 'update' && tables?.includes('documents'))
   assert.deepEqual([updated?.route, updated?.actor.kind], ['PATCH /api/documents/:id', 'user'])
-  assert.ok(entries.some(({ operation, change }) => operation === 'insert' && change?.after !== undefined))
+  assert.ok(entries.some(({ operation }) => operation === 'insert'))
   assert.doesNotMatch(JSON.stringify(entries), /A secret text/)
   assert.ok(entries.every(({ from }) => from === undefined || from === '127.0.0.1'))
   assert.deepEqual((await ask(bob, '/api/audit?outcome=refused')).json.entries, [])
   assert.equal((await ask(bob, '/api/audit?cursor=nonsense')).status, 400)
   const others = await ask(carol, '/api/audit?limit=100')
   assert.ok(others.json.entries.length > 0)
-  assert.match(JSON.stringify(entries), /"Two"/)
-  assert.doesNotMatch(JSON.stringify(others.json.entries), /"Two"|PATCH/)
+  assert.doesNotMatch(JSON.stringify(others.json.entries), /PATCH/)
 })

@@ -42,7 +42,7 @@ test('nothing gets from one tenant of the example to another, in SQL, over HTTP 
   assert.deepEqual(report.unreached, [])
   assert.deepEqual(
     report.found.tables.map(({ name, status }) => `${name} ${status}`),
-    ['app.audit_log protected', 'app.audit_outbox protected', 'app.documents protected', 'app.users protected'],
+    ['app.audit_log protected', 'app.documents protected', 'app.users protected'],
   )
   assert.equal(report.found.routes.length, 10)
   assert.ok(report.tried.attacks > 500, String(report.tried.attacks))
@@ -109,7 +109,7 @@ test('what cannot be reached is said, not hidden', async () => {
   const seeded = await checkIsolation(kit, { ...options, seeds })
   assert.deepEqual(
     seeded.results.map(({ on, outcome }) => `${on} ${outcome}`),
-    ['app.audit_log held', 'app.audit_outbox held', 'app.documents held', 'app.odd held', 'app.users held'],
+    ['app.audit_log held', 'app.documents held', 'app.odd held', 'app.users held'],
   )
 })
 
