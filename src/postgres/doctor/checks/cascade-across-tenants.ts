@@ -24,6 +24,7 @@ export const cascadeAcrossTenants = bySql(
      from foreign_keys as k
      join guarded as t on t.oid = k.there
      join pg_catalog.pg_constraint as c on c.oid = k.oid
+     left join key_mends as mends on mends.index = k.index
      left join guarded as h on h.oid = k.here
     where (not k.carries_tenant and (k.on_update in ('c', 'n', 'd') or k.on_delete in ('c', 'n', 'd')))
        or (k.carries_tenant and (k.on_update in ('n', 'd') or (k.on_delete in ('n', 'd') and h.tenant_attnum = any (coalesce(c.confdelsetcols, c.conkey)))))

@@ -21,6 +21,7 @@ export const foreignKeyWithoutTenant = bySql(
      from foreign_keys as k
      join guarded as t on t.oid = k.there
      join pg_catalog.pg_constraint as c on c.oid = k.oid
+     left join key_mends as mends on mends.index = k.index
     where not k.carries_tenant and k.on_update in ('a', 'r') and k.on_delete in ('a', 'r')
     order by 1`,
 )

@@ -25,7 +25,8 @@ export const uncheckedForeignKey = bySql(
    ), why as (
      select k.oid, 1 as rank, 'warning' as level, 'owner' as fix_as,
             format('is NOT ENFORCED, so that no row of %s is checked', k.here_name) as problem,
-            format('alter table %s alter constraint %I enforced;', k.here_name, k.name) as fix
+            -- It looks at the rows of all tenants, whom the owner does not see otherwise.
+            format('select partywall.across_tenants(%L, %L, %L);', format('alter table %s alter constraint %I enforced', k.here_name, k.name), k.here_name, k.there_name) as fix
        from foreign_keys as k
        join pg_catalog.pg_constraint as c on c.oid = k.oid
       where to_jsonb(c) ->> 'conenforced' = 'false' -- PostgreSQL 18 has the column.
@@ -43,7 +44,7 @@ export const uncheckedForeignKey = bySql(
        join guarded as h on h.oid = k.here
      union all
      select k.oid, 4, 'note', 'owner', format('is NOT VALID: rows of %s from before it were never checked', k.here_name),
-            format('alter table %s validate constraint %I;', k.here_name, k.name)
+            format('select partywall.across_tenants(%L, %L, %L);', format('alter table %s validate constraint %I', k.here_name, k.name), k.here_name, k.there_name)
        from foreign_keys as k
        join pg_catalog.pg_constraint as c on c.oid = k.oid and not c.convalidated
      union all

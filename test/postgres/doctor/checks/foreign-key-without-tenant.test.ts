@@ -1,6 +1,7 @@
+import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { foreignKeyWithoutTenant } from '../../../../src/postgres/doctor/checks/foreign-key-without-tenant.ts'
-import { provesCheck, soundTables } from '../../../support/doctor-stage.ts'
+import { findAsDoctor, inBrokenDatabase, provesCheck, soundTables } from '../../../support/doctor-stage.ts'
 
 const referring = `${soundTables};
   create table app.lines (
@@ -62,5 +63,23 @@ describe('foreign-key-without-tenant finds', () => {
         alter table app.lines add constraint lines_note_id_fkey foreign key (note_id) references app.notes (id)`,
       object: 'lines_note_id_fkey on app.lines',
       level: 'note',
+    }))
+
+  test('what its owner can mend, with rows of several tenants in the tables', (t) =>
+    inBrokenDatabase(t, async (superuser) => {
+      await superuser.query(`set local role partywall_owner; ${referring}; reset role`)
+      await superuser.query(`
+        alter table app.notes drop constraint notes_pkey, add constraint notes_pkey primary key (id);
+        alter table app.lines add constraint lines_note_id_fkey foreign key (note_id) references app.notes (id);
+        insert into app.notes (tenant_id, id, title) select md5('tenant' || n)::uuid, md5('note' || n)::uuid, 'title' from generate_series(1, 3) as n;
+        insert into app.lines (tenant_id, id, note_id) select n.tenant_id, n.id, n.id from app.notes as n`)
+      const [said] = await findAsDoctor(superuser, foreignKeyWithoutTenant)
+      assert.ok(said?.fix)
+      await superuser.query(`set local role partywall_owner; ${said.fix}; reset role`)
+      assert.deepEqual(await findAsDoctor(superuser, foreignKeyWithoutTenant), [])
+      await assert.rejects(
+        superuser.query(`update app.lines set note_id = md5('note1')::uuid where tenant_id = md5('tenant2')::uuid`),
+        /lines_note_id_fkey/,
+      )
     }))
 })
