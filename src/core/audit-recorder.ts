@@ -188,7 +188,7 @@ export class AuditRecorder {
   /** Resolves when everything that was recorded until now is in the logs, or has failed once more. */
   async flush(): Promise<void> {
     // What is under way may be a try that has begun before what made it fail was over.
-    await Promise.allSettled([...this.#underWay])
+    if (this.#underWay.size > 0) await Promise.allSettled([...this.#underWay])
     for (const line of this.#lines.values()) line.notBefore = 0
     this.#flushNow()
     while (this.#underWay.size > 0) await Promise.allSettled([...this.#underWay])
