@@ -212,3 +212,13 @@ test('closing tells how much could not be written', async () => {
   await assert.rejects(recorder.admit(bob), ClosedError)
   await assert.rejects(closing, /4 audit entries of 2 tenants/)
 })
+
+test('closing does not wait for a log that never answers', async () => {
+  const log = new MoodyLog()
+  const recorder = new AuditRecorder({ log, clock: systemClock, waitMs: 50 })
+  const { promise, resolve } = Promise.withResolvers<void>()
+  log.gate = promise
+  recorder.record(bob, fact(1))
+  await assert.rejects(recorder.close(), /1 audit entries of 1 tenants/)
+  resolve()
+})
