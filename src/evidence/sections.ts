@@ -35,7 +35,7 @@ function isolated(facts: EvidenceFacts, now: Date): EvidenceSection {
           absent: 'Where your data is could not be looked at.',
         },
         ({ facts: { tables }, findings }) => ({
-          text: `Your data is ${placements[facts.tenant.placement.isolation]}. ${counted(tables.length, 'table')} with your rows ${findings.length === 0 ? 'are protected as they must be' : 'were looked at, and not everything is as it must be'}.`,
+          text: `Your data is ${placements[facts.tenant.placement.isolation]}. ${counted(tables.length, 'table')} with your rows ${wallWords(findings.length === 0, tables.length === 1)}.`,
           verdict: findings.length === 0 ? 'passed' : 'failed',
           details: firstOf(
             findings.length > 0
@@ -314,4 +314,9 @@ function where(facts: EvidenceFacts, now: Date): EvidenceSection {
       ),
     ],
   }
+}
+
+function wallWords(isSound: boolean, isOne: boolean): string {
+  if (isSound) return isOne ? 'is protected as it must be' : 'are protected as they must be'
+  return isOne ? 'was looked at, and not everything is as it must be' : 'were looked at, and not everything is as it must be'
 }
