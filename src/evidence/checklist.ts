@@ -58,7 +58,6 @@ export const boxes: readonly Box[] = [
     text: 'API keys belong to one tenant',
     controls: identity,
     attacks: ['an API key with another tenant in X-Tenant-ID', 'an API key with one character changed'],
-    kit: ['http.hint.x-tenant-id.slug', 'http.credential.altered', 'http.credential.cut'],
   },
   {
     id: 'queries-filtered',
@@ -126,7 +125,8 @@ export const boxes: readonly Box[] = [
     id: 'isolated-tests',
     text: 'Tests run in tenants of their own',
     controls: ['ISO 27001:2022 A.8.31'],
-    fact: (box, facts, now) => attempted(box, facts.attacks, now),
+    // The kit makes tenants of its own, in databases of its own. The self-check tries those that are there.
+    fact: (box, facts, now) => attempted(box, facts.attacks, now, ({ name }) => /^[a-z]+\.\S+$/.test(name)),
   },
   {
     id: 'cross-tenant-tests',
@@ -136,7 +136,7 @@ export const boxes: readonly Box[] = [
   },
   {
     id: 'automated-scans',
-    text: 'The configuration is scanned automatically',
+    text: 'The configuration is scanned automatically: whenever this report is made, at the least',
     controls: ['SOC 2 CC7.1', 'ISO 27001:2022 A.8.8'],
     fact: (box, facts, now) =>
       statement(facts.doctor, now, { ...box, by: 'partywall doctor', absent: box.text }, ({ checks, findings }) => ({
@@ -191,12 +191,20 @@ function told(outcomes: readonly string[]): string {
   )
 }
 
-function attempted({ id, text, controls }: Box, attacks: Seen<readonly AttackEvidence[]>, now: Date): EvidenceStatement {
-  return statement(attacks, now, { id, by: 'attacks', controls, absent: text }, (all) => ({
-    text,
-    verdict: all.length === 0 ? 'not_seen' : all.some(({ outcome }) => outcome === 'leaked') ? 'failed' : 'passed',
-    details: [
-      `${counted(all.length, 'attack')} tried, ${all.filter(({ outcome }) => outcome === 'refused').length} refused, ${all.filter(({ outcome }) => outcome === 'void').length} could not be tried`,
-    ],
-  }))
+function attempted(
+  { id, text, controls }: Box,
+  attacks: Seen<readonly AttackEvidence[]>,
+  now: Date,
+  counts: (attack: AttackEvidence) => boolean = () => true,
+): EvidenceStatement {
+  return statement(attacks, now, { id, by: 'attacks', controls, absent: text }, (given) => {
+    const all = given.filter(counts)
+    const numberOf = (wanted: AttackEvidence['outcome']): number => all.filter(({ outcome }) => outcome === wanted).length
+    return {
+      text,
+      // What could not be tried was not run.
+      verdict: numberOf('leaked') > 0 ? 'failed' : numberOf('refused') > 0 ? 'passed' : 'not_seen',
+      details: [`${counted(all.length, 'attack')} tried, ${numberOf('refused')} refused, ${numberOf('void')} could not be tried`],
+    }
+  })
 }

@@ -47,7 +47,7 @@ ${definitions(report, kid)}
 ${report.sections.map(({ id, question, statements }) => `<section id="${id}">\n<h2>${escaped(question)}</h2>\n${statements.map(statementOf).join('\n')}\n</section>`).join('\n')}
 </main>
 <footer>
-<p>Signed with Ed25519 (RFC 8037), key <code>${escaped(kid)}</code>. To verify: <code>partywall evidence verify FILE --key KEYS</code>. Get the public key by another way than this report.</p>
+<p>Signed with Ed25519 (RFC 8037), key <code>${escaped(kid)}</code>. To verify: <code>partywall verify-evidence FILE --key KEYS</code>. Get the public key by another way than this report.</p>
 </footer>
 <script type="application/jose" id="${elementId}">${text}</script>
 </body>

@@ -75,20 +75,30 @@ test('every control that a statement names is one of its framework', async () =>
   }
 })
 
+const made = (names: readonly string[], outcome: AttackEvidence['outcome'] = 'refused') =>
+  names.map((name) => ({ name, door: 'HTTP', outcome }))
+
+function verdictOf(id: string, attempts: readonly AttackEvidence[]): string {
+  const facts = { attacks: { kind: 'seen', value: attempts, at: new Date(0) } } as unknown as EvidenceFacts
+  const missing = { kind: 'not_present', why: 'a test' }
+  const all = new Proxy(facts, { get: (target, name) => Reflect.get(target, name) ?? missing })
+  return checklist(all, new Date(0)).statements.find((each) => each.id === id)!.verdict
+}
+
 test('a box is ticked by either that tried all of its own, and by no part of it; a leak anywhere fails it', () => {
-  const box = boxes.find(({ id }) => id === 'api-keys')!
-  const verdict = (attempts: readonly AttackEvidence[]) => {
-    const facts = { attacks: { kind: 'seen', value: attempts, at: new Date(0) } } as unknown as EvidenceFacts
-    const missing = { kind: 'not_present', why: 'a test' }
-    const all = new Proxy(facts, { get: (target, name) => Reflect.get(target, name) ?? missing })
-    return checklist(all, new Date(0)).statements.find(({ id }) => id === 'api-keys')!.verdict
-  }
-  const made = (names: readonly string[], outcome: AttackEvidence['outcome'] = 'refused') =>
-    names.map((name) => ({ name, door: 'HTTP', outcome }))
-  assert.equal(verdict(made(box.attacks!)), 'passed')
-  assert.equal(verdict(made(box.kit!)), 'passed')
-  assert.equal(verdict(made(box.kit!.slice(1))), 'not_seen')
-  assert.equal(verdict(made(box.kit!, 'void')), 'not_seen')
-  assert.equal(verdict([...made(box.attacks!), ...made([box.kit![0]!], 'leaked')]), 'failed')
-  assert.equal(verdict([]), 'not_seen')
+  const { id, attacks, kit } = boxes.find((each) => each.id === 'search-scoped')!
+  assert.equal(verdictOf(id, made(attacks!)), 'passed')
+  assert.equal(verdictOf(id, made(kit!)), 'passed')
+  assert.equal(verdictOf(id, made(kit!.slice(1))), 'not_seen')
+  assert.equal(verdictOf(id, made(kit!, 'void')), 'not_seen')
+  assert.equal(verdictOf(id, [...made(attacks!), ...made([kit![0]!], 'leaked')]), 'failed')
+  assert.equal(verdictOf(id, []), 'not_seen')
+})
+
+test('tests that could not be tried were not run, and those of the self-check are in nobody’s tenants but the application’s', () => {
+  assert.equal(verdictOf('cross-tenant-tests', made(['http.item', 'a word'], 'void')), 'not_seen')
+  assert.equal(verdictOf('cross-tenant-tests', [...made(['http.item'], 'void'), ...made(['a word'])]), 'passed')
+  assert.equal(verdictOf('isolated-tests', made(['find it by searching for its text'])), 'not_seen')
+  assert.equal(verdictOf('isolated-tests', made(['read.every-row'])), 'passed')
+  assert.equal(verdictOf('isolated-tests', made(['read.every-row'], 'leaked')), 'failed')
 })
