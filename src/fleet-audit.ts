@@ -66,8 +66,9 @@ export async function auditEvidence(audit: FleetAudit, tenant: Tenant, since: Da
     byAction[operation] = (byAction[operation] ?? 0) + 1
     actors.add(`${actor.kind} ${actor.id}`)
   })
-  if (!hasLog) return undefined
   const verdict = await audit.verify(tenant)
+  // A log that was signed and is not there is told of; one that never was is not.
+  if (!hasLog && verdict === undefined) return undefined
   const details = (verdict?.findings ?? []).slice(0, 20).map(({ message }) => message)
   const reach = `Signed outside the database up to row ${verdict?.anchoredTo ?? 0n} of ${verdict?.head ?? 0n}.`
   return {

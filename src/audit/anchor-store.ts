@@ -2,7 +2,7 @@
 
 import type { TenantId } from '../core/tenant.ts'
 import { ObjectStoreError } from '../errors.ts'
-import type { SignedHead } from './signed-head.ts'
+import { isSignedHead, type SignedHead } from './signed-head.ts'
 
 /**
  * Keeps heads, and only ever adds. That is all that a transparency log over HTTP has to do to be one, too. What it gives back is judged by
@@ -23,6 +23,12 @@ export interface AnchorStore {
    * @throws {ObjectStoreError} when the store does not answer, or holds something that is no head: a hidden head would hide a forgery.
    */
   list(tenant: TenantId): Promise<readonly SignedHead[]>
+  /**
+   * The last of what {@link list} gives: asked each time a log is signed, where the whole list would grow dearer by the hour.
+   *
+   * @throws {ObjectStoreError} as `list`.
+   */
+  latest(tenant: TenantId): Promise<SignedHead | undefined>
 }
 
 /** What a head is called. Sorted by name is sorted by position. The signature is in it: two that contradict each other are both kept. */
@@ -33,14 +39,13 @@ export function anchorName({ position, kind, signature }: SignedHead): string {
 /** @throws {ObjectStoreError} for what is no head. */
 export function headIn(text: string, name: string): SignedHead {
   const head = parsed(text)
-  const texts = [head?.kind, head?.tenant, head?.hash, head?.at, head?.key, head?.signature]
-  if (head?.v === 1 && /^\d{1,19}$/.test(String(head.position)) && texts.every((value) => typeof value === 'string')) return head
+  if (isSignedHead(head)) return head
   throw new ObjectStoreError(`The file ${name} among the anchors is no signed head. Find out who wrote it before it is removed.`)
 }
 
-function parsed(text: string): SignedHead | undefined {
+function parsed(text: string): unknown {
   try {
-    return (JSON.parse(text) ?? undefined) as SignedHead | undefined
+    return JSON.parse(text)
   } catch {
     return undefined
   }

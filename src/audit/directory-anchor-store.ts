@@ -14,7 +14,8 @@ export function directoryAnchors(path: string): AnchorStore {
   return {
     kind: 'directory',
     put: async (head) => await put(join(root, head.tenant), head),
-    list: async (tenant) => await list(join(root, tenant), tenant),
+    list: async (tenant) => await list(join(root, tenant), tenant, (names) => names),
+    latest: async (tenant) => (await list(join(root, tenant), tenant, (names) => names.slice(-1)))[0],
   }
 }
 
@@ -33,11 +34,16 @@ async function put(directory: string, head: SignedHead): Promise<void> {
   }
 }
 
-async function list(directory: string, tenant: TenantId): Promise<readonly SignedHead[]> {
+/** @param wanted Which of the names, which are in order of position, are read. */
+async function list(
+  directory: string,
+  tenant: TenantId,
+  wanted: (names: readonly string[]) => readonly string[],
+): Promise<readonly SignedHead[]> {
   try {
     const names = (await readdir(directory).catch(noneIfMissing)).filter((name) => !name.startsWith('.part-')).sort()
     const heads: SignedHead[] = []
-    for (const name of names) heads.push(headIn(await readFile(join(directory, name), 'utf8'), name))
+    for (const name of wanted(names)) heads.push(headIn(await readFile(join(directory, name), 'utf8'), name))
     return heads
   } catch (cause) {
     if (cause instanceof ObjectStoreError) throw cause

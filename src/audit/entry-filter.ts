@@ -1,6 +1,7 @@
 // Which entries one wants to see.
 
 import type { AuditEntry, AuditOutcome } from '../core/audit-entry.ts'
+import { InvalidInputError } from '../errors.ts'
 
 /** All that is given must hold. */
 export interface AuditFilter {
@@ -16,6 +17,14 @@ export interface AuditFilter {
   readonly table?: string | undefined
   readonly grant?: string | undefined
   readonly requestId?: string | undefined
+}
+
+/** @throws {InvalidInputError} for a time that is none: compared with it nothing would match, which looks like a log without entries. */
+export function assertFilter({ since, until }: AuditFilter): void {
+  for (const [name, time] of Object.entries({ since, until })) {
+    if (time === undefined || (time instanceof Date && !Number.isNaN(time.getTime()))) continue
+    throw new InvalidInputError(`${name} is no time: give a valid Date.`)
+  }
 }
 
 export function matches(entry: AuditEntry, filter: AuditFilter): boolean {

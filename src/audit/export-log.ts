@@ -4,16 +4,16 @@
 // entries, to be read: `entries` (JSON Lines), `csv`, and `ocsf` (JSON Lines).
 
 import { createHash, type KeyObject, sign, verify } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { entriesOf } from '../core/audit-batch.ts'
 import type { AuditEntry } from '../core/audit-entry.ts'
-import type { Tenant, TenantId } from '../core/tenant.ts'
+import { parseTenantId, type Tenant, type TenantId } from '../core/tenant.ts'
 import { EvidenceInvalidError, InvalidInputError } from '../errors.ts'
 import type { AuditRow } from './chain.ts'
-import { type AuditFilter, matches } from './entry-filter.ts'
+import { type AuditFilter, assertFilter, matches } from './entry-filter.ts'
 import type { OpenLog } from './log-source.ts'
 import { ocsfEvent } from './ocsf.ts'
-import { type HeadKeys, keyId, type SignedHead } from './signed-head.ts'
+import { type HeadKeys, isHash, isPosition, isSignedHead, keyId, type SignedHead } from './signed-head.ts'
 import { type AuditVerdict, verifyLog } from './verify-log.ts'
 
 export const exportFormats = ['jsonl', 'entries', 'csv', 'ocsf'] as const
@@ -82,12 +82,14 @@ const csvColumns = [
  */
 export async function exportLog(input: ExportInput): Promise<ExportManifest> {
   const { tenant, log, to, format, filter = {}, anchors, key, at, product } = input
+  assertFilter(filter)
   if (format === 'jsonl' && Object.values(filter).some((value) => value !== undefined)) {
     throw new InvalidInputError(
       'A jsonl export has all rows: with some left out it could not be verified. Filter an export of entries, csv or ocsf.',
     )
   }
   const part = `${to}.part`
+  const manifestPart = `${manifestPath(to)}.part`
   const hash = createHash('sha256')
   const file = await open(part, 'w', 0o600)
   let first: bigint | null = null
@@ -97,7 +99,8 @@ export async function exportLog(input: ExportInput): Promise<ExportManifest> {
     const write = async (text: string): Promise<void> => {
       if (text === '') return
       hash.update(text)
-      await file.write(text)
+      // Unlike `write`, it goes on until all of it is written.
+      await file.appendFile(text)
     }
     if (format === 'csv') await write(`${csvColumns.join(',')}\r\n`)
     for await (const rows of log.rows()) {
@@ -133,8 +136,15 @@ export async function exportLog(input: ExportInput): Promise<ExportManifest> {
     key: keyId(key),
   } as const
   const manifest: ExportManifest = { ...unsigned, signature: sign(null, signedBytes(unsigned), key).toString('base64url') }
-  await writeWhole(manifestPath(to), `${JSON.stringify(manifest, null, 2)}\n`)
-  await rename(part, to)
+  try {
+    await writeFile(manifestPart, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600, flush: true })
+    // The manifest speaks of the file, so it comes last: a file without one is verified by nobody.
+    await rename(part, to)
+    await rename(manifestPart, manifestPath(to))
+  } catch (error) {
+    await Promise.all([part, manifestPart].map(async (path) => await rm(path, { force: true })))
+    throw error
+  }
   return manifest
 }
 
@@ -248,7 +258,7 @@ async function* rowsIn(lines: AsyncIterable<string>): AsyncGenerator<readonly Au
 function rowIn(line: string, number: number): AuditRow {
   try {
     const { position, at, hash, payload } = JSON.parse(line) as Record<string, unknown>
-    if (typeof position === 'string' && typeof at === 'string' && typeof hash === 'string' && typeof payload === 'string') {
+    if (isPosition(position) && typeof at === 'string' && isHash(hash) && typeof payload === 'string') {
       return { position: BigInt(position), at, hash: Buffer.from(hash, 'hex'), payload }
     }
   } catch {}
@@ -261,31 +271,31 @@ async function readManifest(path: string): Promise<ExportManifest> {
     throw new EvidenceInvalidError(`There is no ${found} that can be read: a file is verified by the manifest beside it.`, { cause })
   })
   try {
-    const manifest = JSON.parse(text) as ExportManifest
-    if (
-      manifest.v === 1 &&
-      exportFormats.includes(manifest.format) &&
-      typeof manifest.signature === 'string' &&
-      Array.isArray(manifest.anchors)
-    )
-      return manifest
+    const manifest: unknown = JSON.parse(text)
+    if (isManifest(manifest)) return manifest
   } catch {}
   throw new EvidenceInvalidError(`${found} is no manifest of an audit log that this version can read.`)
 }
 
-function manifestPath(path: string): string {
-  return `${path}.manifest.json`
+function isManifest(value: unknown): value is ExportManifest {
+  if (typeof value !== 'object' || value === null) return false
+  const { v, tenant, slug, format, at, first, last, count, head, sha256, anchors, key, signature } = value as Record<string, unknown>
+  return (
+    v === 1 &&
+    parseTenantId(tenant) === tenant &&
+    [slug, at, key, signature].every((text) => typeof text === 'string') &&
+    exportFormats.some((known) => known === format) &&
+    [first, last].every((position) => position === null || isPosition(position)) &&
+    Number.isSafeInteger(count) &&
+    (head === null || isHash(head)) &&
+    isHash(sha256) &&
+    Array.isArray(anchors) &&
+    anchors.every(isSignedHead)
+  )
 }
 
-async function writeWhole(path: string, text: string): Promise<void> {
-  const file = await open(`${path}.part`, 'w', 0o600)
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(`${path}.part`, path)
+function manifestPath(path: string): string {
+  return `${path}.manifest.json`
 }
 
 /** In one order of fields, behind a name. */

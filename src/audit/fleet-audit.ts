@@ -9,11 +9,12 @@ import type { Clock } from '../core/clock.ts'
 import type { Tenant } from '../core/tenant.ts'
 import { AuditUnsoundError, ConfigurationError } from '../errors.ts'
 import type { AnchorStore } from './anchor-store.ts'
-import { type AuditFilter, matches } from './entry-filter.ts'
+import type { AuditRow } from './chain.ts'
+import { type AuditFilter, assertFilter, matches } from './entry-filter.ts'
 import { type ExportFormat, type ExportManifest, exportLog } from './export-log.ts'
 import type { LogKeys } from './log-keys.ts'
-import type { LogSource } from './log-source.ts'
-import { type SignedHead, signHead } from './signed-head.ts'
+import type { LogSource, OpenLog } from './log-source.ts'
+import { type HeadKind, type SignedHead, signHead } from './signed-head.ts'
 import { type AuditVerdict, verifyLog } from './verify-log.ts'
 
 export interface FleetAuditParts {
@@ -63,18 +64,12 @@ export class FleetAudit {
 
   /**
    * Reads the whole log and judges it, by itself and by the anchors. A million entries take seconds, since an entry is a part of a row.
+   * A log that was signed and whose table is not there is judged as one whose entries have all been taken away.
    *
-   * @returns undefined when the tenant has no audit log.
+   * @returns undefined when the tenant has no audit log, and had none.
    */
   async verify(tenant: Tenant, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<AuditVerdict | undefined> {
-    const { source, keys } = this.#parts
-    // Asked first: a head that is signed while we read is of what we may not have read.
-    const [anchors, known] = [await this.#anchorsOf(tenant), await keys.verifying()]
-    return await source.read(
-      tenant,
-      async (log) => await verifyLog({ tenant: tenant.id, batches: log.rows(), anchors, keys: known }),
-      options,
-    )
+    return (await this.#walk(tenant, () => {}, options))?.verdict
   }
 
   /**
@@ -84,38 +79,27 @@ export class FleetAudit {
    * @throws {AuditUnsoundError} with the findings. {@link ConfigurationError} when there is no store of anchors. {@link ObjectStoreError}
    */
   async anchor(tenant: Tenant, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<SignedHead | undefined> {
-    const { source, keys, clock } = this.#parts
-    const store = this.#store()
-    const [anchors, key] = [await store.list(tenant.id), await keys.signing()]
+    const { source, keys } = this.#parts
+    const last = await this.#store().latest(tenant.id)
+    const now = await source.head(tenant)
+    // Most logs have not grown since the last time.
+    if (last === undefined ? !now : now && isHeadAt(last, now)) return undefined
+    const anchors = last === undefined ? [] : [last]
+    // The row of a head is still there; that of a checkpoint is what was pruned.
+    const from = last === undefined ? 1n : BigInt(last.position) + (last.kind === 'pruned' ? 1n : 0n)
     const known = await keys.verifying()
-    const last = anchors.at(-1)
-    const from = last === undefined ? 1n : BigInt(last.position)
-    const found = await source.read(
-      tenant,
-      async (log) => {
-        let head: { readonly position: bigint; readonly hash: string } | undefined
-        const batches = async function* (): ReturnType<typeof log.rows> {
-          for await (const rows of log.rows(from)) {
-            const end = rows.at(-1)
-            if (end !== undefined) head = { position: end.position, hash: end.hash.toString('hex') }
-            yield rows
-          }
-        }
-        const verdict = await verifyLog({ tenant: tenant.id, batches: batches(), anchors, keys: known, from })
-        return { verdict, head }
-      },
-      options,
-    )
-    if (found === undefined) return undefined
-    const { verdict, head } = found
-    if (!verdict.isSound) throw unsound(tenant, verdict, 'and is not signed')
-    if (head === undefined || (last?.kind === 'head' && BigInt(last.position) === head.position)) return undefined
-    const signed = signHead(
-      { v: 1, kind: 'head', tenant: tenant.id, position: String(head.position), hash: head.hash, at: new Date(clock.now()).toISOString() },
-      key,
-    )
-    await store.put(signed)
-    return signed
+    let end: AuditRow | undefined
+    const judge = async (log: OpenLog): Promise<AuditVerdict> => {
+      const batches = told(log.rows(from), (row) => {
+        end = row
+      })
+      return await verifyLog({ tenant: tenant.id, batches, anchors, keys: known, from })
+    }
+    const verdict = await source.read(tenant, judge, options)
+    // The table may have gone, or come, since we asked.
+    const sound = verdict ?? (await judge(noRows))
+    if (!sound.isSound) throw unsound(tenant, sound, 'and is not signed')
+    return end === undefined || (last !== undefined && isHeadAt(last, end)) ? undefined : await this.#sign('head', tenant, end)
   }
 
   /** Anchors the logs of all tenants, one after another. What fails is told, and the others go on. */
@@ -130,7 +114,12 @@ export class FleetAudit {
     }
   }
 
-  /** The entries that match, in the order of the log. Memory is bounded by one row of it. */
+  /**
+   * The entries that match, in the order of the log. Memory is bounded by one row of it.
+   *
+   * @returns false when the tenant has no log.
+   * @throws {InvalidInputError} for a time that is none.
+   */
   async list(
     tenant: Tenant,
     filter: AuditFilter,
@@ -142,6 +131,7 @@ export class FleetAudit {
       readonly onRow?: ((position: bigint) => void) | undefined
     } = {},
   ): Promise<boolean> {
+    assertFilter(filter)
     const done = await this.#parts.source.read(
       tenant,
       async (log) => {
@@ -182,7 +172,7 @@ export class FleetAudit {
    * Writes the log to a file, with a signed manifest beside it.
    *
    * @returns the manifest; undefined when the tenant has no log.
-   * @throws {InvalidInputError} for a filter with `jsonl`, which has all rows.
+   * @throws {InvalidInputError} for a filter with `jsonl`, which has all rows; for a time that is none.
    */
   async export(
     tenant: Tenant,
@@ -228,26 +218,25 @@ export class FleetAudit {
     tenant: Tenant,
     options: { readonly before: Date; readonly reason: string; readonly actor?: Actor | undefined },
   ): Promise<{ readonly removed: number; readonly upTo: bigint }> {
-    const { source, keys, clock, auditTrail } = this.#parts
-    const store = this.#store()
-    const verdict = await this.verify(tenant)
-    if (verdict === undefined) return { removed: 0, upTo: 0n }
-    if (!verdict.isSound) throw unsound(tenant, verdict, 'and what is evidence of that is not pruned')
-    const end = await source.read(tenant, async (log) => {
-      let last: { readonly position: bigint; readonly hash: string } | undefined
-      for await (const rows of log.rows()) {
-        for (const row of rows) {
-          if (Date.parse(row.at) >= options.before.getTime() || row.position === verdict.head) return last
-          last = { position: row.position, hash: row.hash.toString('hex') }
-        }
-      }
-      return last
+    const { source, auditTrail } = this.#parts
+    this.#store()
+    let goes: AuditRow | undefined
+    let last: AuditRow | undefined
+    // A row goes when another comes after it, and nothing before it stays.
+    let mayGo = true
+    const walked = await this.#walk(tenant, (row) => {
+      if (mayGo && last !== undefined) goes = last
+      mayGo &&= Date.parse(row.at) < options.before.getTime()
+      last = row
     })
-    if (end === undefined) return { removed: 0, upTo: 0n }
-    const at = new Date(clock.now()).toISOString()
-    await store.put(
-      signHead({ v: 1, kind: 'pruned', tenant: tenant.id, position: String(end.position), hash: end.hash, at }, await keys.signing()),
-    )
+    if (walked === undefined) return { removed: 0, upTo: 0n }
+    const { verdict, anchors } = walked
+    if (!verdict.isSound) throw unsound(tenant, verdict, 'and what is evidence of that is not pruned')
+    if (goes === undefined || last === undefined) return { removed: 0, upTo: 0n }
+    // Signed first: a head whose row is pruned would leave the next one nothing to go on from.
+    const { position } = last
+    if (!anchors.some((anchor) => anchor.kind === 'head' && BigInt(anchor.position) === position)) await this.#sign('head', tenant, last)
+    await this.#sign('pruned', tenant, goes)
     await auditTrail.record({
       action: 'audit.pruned',
       outcome: 'allowed',
@@ -255,9 +244,32 @@ export class FleetAudit {
       tenantId: tenant.id,
       requestId: undefined,
       reason: options.reason,
-      details: { upTo: String(end.position), before: options.before.toISOString() },
+      details: { upTo: String(goes.position), before: options.before.toISOString() },
     })
-    return { removed: await source.prune(tenant, end.position, options.before), upTo: end.position }
+    return { removed: await source.prune(tenant, goes.position, options.before), upTo: goes.position }
+  }
+
+  /** Verifies the whole log, and tells of each row. Undefined when there is none and was none. */
+  async #walk(
+    tenant: Tenant,
+    onRow: (row: AuditRow) => void,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<{ readonly verdict: AuditVerdict; readonly anchors: readonly SignedHead[] } | undefined> {
+    const { source, keys } = this.#parts
+    // Asked first: a head that is signed while we read is of what we may not have read.
+    const [anchors, known] = [await this.#anchorsOf(tenant), await keys.verifying()]
+    const judge = async (log: OpenLog): Promise<AuditVerdict> =>
+      await verifyLog({ tenant: tenant.id, batches: told(log.rows(), onRow), anchors, keys: known })
+    const verdict = (await source.read(tenant, judge, options)) ?? (anchors.length === 0 ? undefined : await judge(noRows))
+    return verdict && { verdict, anchors }
+  }
+
+  async #sign(kind: HeadKind, tenant: Tenant, { position, hash }: AuditRow): Promise<SignedHead> {
+    const at = new Date(this.#parts.clock.now()).toISOString()
+    const head = { v: 1, kind, tenant: tenant.id, position: String(position), hash: hash.toString('hex'), at } as const
+    const signed = signHead(head, await this.keys.signing())
+    await this.#store().put(signed)
+    return signed
   }
 
   async *#tenants(signal: AbortSignal | undefined): AsyncGenerator<Tenant, void, void> {
@@ -282,6 +294,22 @@ export class FleetAudit {
       'There is no store of anchors. Pass openFleet({ audit: { anchors } }), or set audit in partywall.config.ts.',
     )
   }
+}
+
+/** A table that is not there, to whoever knows that it was. */
+const noRows: OpenLog = {
+  rows: async function* () {},
+}
+
+async function* told(batches: AsyncIterable<readonly AuditRow[]>, onRow: (row: AuditRow) => void): AsyncGenerator<readonly AuditRow[]> {
+  for await (const rows of batches) {
+    rows.forEach(onRow)
+    yield rows
+  }
+}
+
+function isHeadAt(head: SignedHead, { position, hash }: AuditRow): boolean {
+  return head.kind === 'head' && BigInt(head.position) === position && head.hash === hash.toString('hex')
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -14,18 +14,32 @@ export interface AnchorObjects {
   list(prefix: string): Promise<readonly { readonly key: string }[]>
 }
 
+const readsAtOnce = 16
+
 /** Below `audit/`, one folder for each tenant. */
 export function objectAnchors(store: AnchorObjects): AnchorStore {
   return {
     kind: store.kind,
     put: async (head) => {
-      // The signature is in the name: what has it already is the same.
-      await store.put(`${folderOf(head.tenant)}${anchorName(head)}`, once(Buffer.from(`${JSON.stringify(head)}\n`)))
+      const key = `${folderOf(head.tenant)}${anchorName(head)}`
+      const text = `${JSON.stringify(head)}\n`
+      const kept = await textOf(store, key)
+      if (kept === undefined) await store.put(key, once(Buffer.from(text)))
+      // The signature is in the name: under it is the same, or what somebody else put there, which is evidence.
+      else if (kept !== text) throw new ObjectStoreError(`The anchor ${key} is there already, and is another. Find out who wrote it.`)
     },
     list: async (tenant) => {
+      const keys = await keysOf(store, tenant)
       const heads: SignedHead[] = []
-      for (const { key } of await store.list(folderOf(tenant))) heads.push(headIn(await textOf(store, key), key))
+      // One an hour are many in a year: some at a time.
+      for (let from = 0; from < keys.length; from += readsAtOnce) {
+        heads.push(...(await Promise.all(keys.slice(from, from + readsAtOnce).map(async (key) => await headAt(store, key)))))
+      }
       return heads
+    },
+    latest: async (tenant) => {
+      const key = (await keysOf(store, tenant)).at(-1)
+      return key === undefined ? undefined : await headAt(store, key)
     },
   }
 }
@@ -34,9 +48,20 @@ function folderOf(tenant: TenantId): string {
   return `audit/${tenant}/`
 }
 
-async function textOf(store: AnchorObjects, key: string): Promise<string> {
+/** Stores list in whatever order they like. */
+async function keysOf(store: AnchorObjects, tenant: TenantId): Promise<readonly string[]> {
+  return (await store.list(folderOf(tenant))).map(({ key }) => key).sort()
+}
+
+async function headAt(store: AnchorObjects, key: string): Promise<SignedHead> {
+  const text = await textOf(store, key)
+  if (text === undefined) throw new ObjectStoreError(`The anchor ${key} was in the list and is not there.`)
+  return headIn(text, key)
+}
+
+async function textOf(store: AnchorObjects, key: string): Promise<string | undefined> {
   const body = await store.get(key)
-  if (body === undefined) throw new ObjectStoreError(`The anchor ${key} was in the list and is not there.`)
+  if (body === undefined) return undefined
   const parts: Uint8Array[] = []
   for await (const part of body) parts.push(part)
   return Buffer.concat(parts).toString('utf8')

@@ -13,7 +13,8 @@ const activities: Readonly<Record<string, readonly [id: number, name: string]>> 
   merge: [5, 'Write'],
   delete: [7, 'Delete'],
 }
-const userTypes: Readonly<Record<string, number>> = { user: 1, staff: 2, system: 3, service: 4 }
+/** 99 is Other, whose name is in `type`: version 1.3.0 has no number for a service. */
+const userTypes: Readonly<Record<string, number>> = { user: 1, staff: 2, system: 3, service: 99 }
 
 /** One event. What the framework has no place for is under `unmapped`. */
 export function ocsfEvent(entry: AuditEntry, tenant: Pick<Tenant, 'id' | 'slug'>, product: string): Readonly<Record<string, Json>> {
@@ -45,7 +46,6 @@ export function ocsfEvent(entry: AuditEntry, tenant: Pick<Tenant, 'id' | 'slug'>
     src_endpoint: entry.from === undefined ? { name: 'application' } : { ip: entry.from },
     database: { name: tenant.slug, type_id: 1, type: 'Relational' },
     ...(entry.tables?.[0] !== undefined && { table: { name: entry.tables[0] }, type_id: 3 }),
-    ...(entry.rows !== undefined && { count: Math.max(1, entry.rows) }),
     unmapped: JSON.parse(JSON.stringify(withoutMapped(entry))) as Json,
   }
 }

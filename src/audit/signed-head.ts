@@ -50,6 +50,27 @@ export function signHead(head: LogHead, key: KeyObject): SignedHead {
   return { ...head, key: id, signature: sign(null, signedBytes(head, id), key).toString('base64url') }
 }
 
+/** The largest position: PostgreSQL's bigint. */
+const positionMax = 2n ** 63n - 1n
+
+/** A position of a log as it is written down: a decimal number that a bigint of PostgreSQL holds. */
+export function isPosition(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9]{1,19}$/.test(value) && BigInt(value) <= positionMax
+}
+
+/** SHA-256 in hexadecimal. */
+export function isHash(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+}
+
+/** By its form alone: whether it was signed is {@link judgeHead}'s question. */
+export function isSignedHead(value: unknown): value is SignedHead {
+  if (typeof value !== 'object' || value === null) return false
+  const { v, kind, tenant, position, hash, at, key, signature } = value as Partial<Record<keyof SignedHead, unknown>>
+  const isKnown = v === 1 && (kind === 'head' || kind === 'pruned')
+  return isKnown && isPosition(position) && isHash(hash) && [tenant, at, key, signature].every((text) => typeof text === 'string')
+}
+
 /** `unknown-key`: we hold no key of that id, so nothing is known of it. `forged`: we hold it, and it did not sign this. */
 export function judgeHead(head: SignedHead, keys: HeadKeys): 'genuine' | 'unknown-key' | 'forged' {
   const key = keys.get(head.key)

@@ -39,7 +39,10 @@ export interface VerifyLogInput {
   /** From where the database's operator cannot write: heads, and what was pruned. */
   readonly anchors: readonly SignedHead[]
   readonly keys: HeadKeys
-  /** The first position that is read, when it is not the log's beginning: what comes before is not judged, and its anchors are not asked. */
+  /**
+   * The first position that is read, when it is not the log's beginning: what comes before is not judged. An anchor at the position before it
+   * holds what is read to it.
+   */
   readonly from?: bigint | undefined
 }
 
@@ -100,9 +103,10 @@ class Walk {
     this.#found = found
     this.#isWhole = from <= 1n
     this.position = from - 1n
-    // Of what stands before a later position nothing is known: the anchor of the first row judges it.
-    this.#previous = this.#isWhole ? chainStart(tenant) : undefined
     this.#anchors = Map.groupBy(anchors, ({ position }) => BigInt(position))
+    // Of what stands before a later position only an anchor knows; otherwise the anchor of the first row judges it.
+    const before = this.#anchors.get(this.position)?.[0]
+    this.#previous = this.#isWhole ? chainStart(tenant) : before && Buffer.from(before.hash, 'hex')
     const pruned = anchors.filter(({ kind }) => kind === 'pruned')
     this.#pruned = pruned.sort((a, b) => (BigInt(a.position) < BigInt(b.position) ? 1 : -1))[0]
   }
@@ -127,7 +131,12 @@ class Walk {
   }
 
   end(): void {
-    if (this.entries === 0 && this.#isWhole && this.#pruned !== undefined) this.#startAfter(this.#pruned)
+    if (this.entries === 0 && this.#pruned !== undefined) {
+      if (this.#isWhole) this.#startAfter(this.#pruned)
+      // Pruning always leaves the last row.
+      const { position } = this.#pruned
+      this.#found.add('truncated', BigInt(position) + 1n, `Pruned up to position ${position}, which left entries after it; there are none.`)
+    }
     const beyond = [...this.#anchors.keys()].filter((position) => position > this.position).sort((a, b) => (a < b ? -1 : 1))
     for (const position of beyond) {
       this.#found.add('truncated', position, `Signed at position ${position}; the log ends at ${this.position}.`)

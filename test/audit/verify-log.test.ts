@@ -180,6 +180,27 @@ describe('a log is verified:', () => {
     assert.deepEqual(kinds(await judged([pruned])), ['gap'])
   })
 
+  test('a log of which nothing is left but its checkpoint was cut off: pruning leaves the last entry', async () => {
+    await fresh()
+    const pruned = await signed(8, 'pruned')
+    await run('delete from public.audit_log where tenant_id = $1', [bob])
+    assert.deepEqual(kinds(await judged([pruned])), ['truncated'])
+  })
+
+  test('read from behind a checkpoint, what follows is held to it', async () => {
+    await fresh()
+    const pruned = await signed(8, 'pruned')
+    await run('delete from public.audit_log where tenant_id = $1 and position <= 8', [bob])
+    const after = async (): Promise<AuditVerdict> => await verifyLog({ tenant: bob, batches: rows(), anchors: [pruned], keys, from: 9n })
+    assert.deepEqual(kinds(await after()), [])
+    await run(`update public.audit_log set payload = replace(payload::text, 'read', 'reat')::json where tenant_id = $1 and position = 9`, [
+      bob,
+    ])
+    assert.deepEqual(kinds(await after()), ['edited'])
+    await run('delete from public.audit_log where tenant_id = $1', [bob])
+    assert.deepEqual(kinds(await after()), ['truncated'])
+  })
+
   test('the same entries are another chain for another tenant', () => {
     const entry = { position: 1n, payload: '{}' }
     assert.notDeepEqual(chainHash(chainStart(bob), entry), chainHash(chainStart(carol), entry))

@@ -232,12 +232,20 @@ describe('audit logs at the command line', () => {
       const found = (await project.fleet.catalog.find({ kind: 'id', id }))!
       const nothing = await project.json('audit', 'prune', tenant, '--older-than', '1d', '--reason', 'retention')
       assert.equal(nothing['removed'], 0)
-      const { removed, upTo } = await project.fleet.audit.prune(found, { before: new Date(Date.now() + 60_000), reason: 'retention' })
-      assert.deepEqual([removed, upTo], [5, 5n])
+      // More than the last head covers.
       await work(tenant)
-      assert.deepEqual(await verify(tenant).then(({ code, rows, head }) => [code, rows, head]), [0, 2, '7'])
-      await forge(tenant, `delete from audit_log where tenant_id = '${id}' and position = 6`)
+      const { removed, upTo } = await project.fleet.audit.prune(found, { before: new Date(Date.now() + 60_000), reason: 'retention' })
+      assert.deepEqual([removed, upTo], [6, 6n])
+      assert.deepEqual(await verify(tenant).then(({ code, anchoredTo }) => [code, anchoredTo]), [0, '7'])
+      await work(tenant)
+      assert.deepEqual(await verify(tenant).then(({ code, rows, head }) => [code, rows, head]), [0, 2, '8'])
+      const { head } = await project.json<{ head: { position: string } }>('audit', 'anchor', tenant)
+      assert.equal(head.position, '8', 'it is signed on from where it was pruned')
+      assert.equal((await project.fleet.audit.anchor(found)) ?? 'nothing new', 'nothing new')
+      await forge(tenant, `delete from audit_log where tenant_id = '${id}' and position = 7`)
       assert.equal((await verify(tenant)).code, 6, 'more than was signed is theft')
+      for (let i = 0; i < 2; i++) await work(tenant)
+      await forge(tenant, `delete from audit_log where tenant_id = '${id}' and position = 9`)
     })
   }
 
@@ -256,6 +264,22 @@ describe('audit logs at the command line', () => {
       [true, false],
     )
     assert.deepEqual(await verify('cora').then(({ code: ended, anchoredTo }) => [ended, anchoredTo]), [0, '2'])
+  })
+
+  test('a log whose table has gone is one that was cut off, to all who ask', async () => {
+    await project.json('tenant', 'onboard', 'dora', '--plan', 'team', '--name', 'Dora')
+    const found = (await project.fleet.catalog.find({ kind: 'id', id: (await tenancy.tenants.get('dora')).id }))!
+    assert.equal(await project.fleet.audit.anchor(found), undefined, 'nothing has happened')
+    await work('dora')
+    await project.json('audit', 'anchor', 'dora')
+    await forge('dora', 'drop table audit_log cascade')
+    const told = await verify('dora')
+    assert.deepEqual([told.code, told.findings?.length], [6, 1])
+    assert.match(told.findings![0]!, /^truncated/)
+    await assert.rejects(project.fleet.audit.anchor(found), AuditUnsoundError)
+    const { report } = await project.fleet.evidence.report(found)
+    const chain = report.sections.flatMap(({ statements }) => statements).find(({ id }) => id === 'audit-chain')
+    assert.equal(chain?.verdict, 'failed')
   })
 
   test('a report tells who was there, and that the log is whole', async () => {

@@ -207,6 +207,10 @@ test('a tenant sees its own log, page by page, the newest first; another’s nev
     )
     assert.deepEqual((await tenancy.audit.list({ since: new Date(Date.now() + 60_000) })).entries, [])
     await assert.rejects(tenancy.audit.list({ limit: 0 }), { code: 'PW_INVALID_INPUT' })
+    for (const time of [new Date('yesterday'), '2026-01-01' as unknown as Date]) {
+      await assert.rejects(tenancy.audit.list({ since: time }), { code: 'PW_INVALID_INPUT' })
+      await assert.rejects(tenancy.audit.list({ until: time }), { code: 'PW_INVALID_INPUT' })
+    }
     await assert.rejects(tenancy.audit.list({ before: `1'` }), { code: 'PW_INVALID_INPUT' })
     // Whoever names another tenant finds nothing.
     assert.equal((await tenancy.query('select from audit_log where tenant_id = $1', [carol.id])).rowCount, 0)

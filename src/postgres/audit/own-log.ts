@@ -1,6 +1,6 @@
 // The audit log of the tenant in context, read through the wall: what a tenant's own administrators are shown.
 
-import { type AuditFilter, matches } from '../../audit/entry-filter.ts'
+import { type AuditFilter, assertFilter, matches } from '../../audit/entry-filter.ts'
 import { entriesOf } from '../../core/audit-batch.ts'
 import type { AuditEntry } from '../../core/audit-entry.ts'
 import type { TenantContext } from '../../core/tenant-context.ts'
@@ -30,6 +30,7 @@ const newest = '9223372036854775807'
 export async function readOwnLog(leases: Leases, context: TenantContext, options: OwnLogOptions): Promise<OwnLogPage> {
   const { limit = 100, before, ...filter } = options
   if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) throw new InvalidInputError(`limit is ${limit}; it must be from 1 to 1,000.`)
+  assertFilter(filter)
   let [position, index] = cursorOf(before)
   const entries: AuditEntry[] = []
   for (let read = 0; read < rowsMax; read += rowsAtOnce) {
