@@ -3,7 +3,8 @@
 // npm run test:full           all of it, the slow ones, and the lot again on PostgreSQL 15, 16 and 17
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { otherPlacements, placementTests } from './placement-tests.mjs'
 
@@ -12,6 +13,8 @@ const isFull = args.includes('--full')
 const files = args.filter((arg) => !arg.startsWith('--'))
 
 const failed = []
+/** What failed, of all runs. */
+let told = ''
 const quick = ['test/*.test.ts', 'test/!(full|mutants|support)/**/*.test.ts', 'examples/*/test/**/*.test.ts']
 const slow = ['test/full/**/*.test.ts']
 /** Beside the embedded server, which is a PostgreSQL 18. Pre-releases all, so that ranges would not find them. */
@@ -31,7 +34,7 @@ if (files.length > 0) {
 }
 
 if (failed.length > 0) {
-  console.error(`— failed: ${failed.join(', ')}`)
+  console.error(`${told}— failed: ${failed.join(', ')}`)
   process.exit(1)
 }
 
@@ -50,13 +53,20 @@ function testOn(version) {
 }
 
 function test(patterns, env = {}, name = 'tests') {
+  const directory = mkdtempSync(join(tmpdir(), 'partywall-tests-'))
   const flags = [
     '--test-global-setup=test/support/global-setup.ts',
     '--test-concurrency=2',
     '--test-timeout=300000',
     '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=./scripts/failures-reporter.mjs',
+    `--test-reporter-destination=${join(directory, 'failures')}`,
   ]
   run(name, process.execPath, ['--test', ...flags, ...patterns], env)
+  const failures = readFileSync(join(directory, 'failures'), { encoding: 'utf8', flag: 'a+' })
+  if (failures !== '') told += `— ${name}\n${failures}`
+  rmSync(directory, { recursive: true })
 }
 
 /** Runs on after a failure, so that one run tells all. */
