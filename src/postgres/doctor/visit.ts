@@ -9,7 +9,7 @@ import { AbortedError, ClosedError, DatabaseUnavailableError } from '../../error
 import type { ControlPool } from '../control-pool.ts'
 import { roles } from '../roles.ts'
 import { asDoctor } from './as-doctor.ts'
-import type { DoctorCheck, DoctorSurvey, Said } from './check.ts'
+import { type DoctorCheck, type DoctorSurvey, type Said, saidMax } from './check.ts'
 
 /** Lends connections to a place, for as long as `fn` takes. */
 export type WayIn = <T>(fn: (control: ControlPool) => Promise<T>) => Promise<T>
@@ -87,7 +87,8 @@ function told(check: DoctorCheck, at: DoctorPlace, said: readonly Said[]): reado
     return { kind: 'finding', finding: { check: check.stem, level, at, object, problem, gain: check.gain, fix, fixAs, isFixSafe, key } }
   })
   if (said.length <= toldMax) return events
-  const what = `${said.length - toldMax} further findings of ${check.stem}`
+  const more = `${said.length >= saidMax ? 'at least ' : ''}${said.length - toldMax}`
+  const what = `${more} further findings of ${check.stem}`
   return [...events, { kind: 'unseen', unseen: { kind: 'limit', at, what, why: `Of one check, ${toldMax} are told in one place.` } }]
 }
 

@@ -11,7 +11,7 @@ test('pgaudit-state tells what pgaudit records where it is loaded, and nothing w
       const control = {
         query: async <Row extends object>(text: string, values?: readonly unknown[]) =>
           await superuser.query<Row>(
-            `with told (name, setting) as (values ${rows}), ${text.trimStart().slice('with '.length).replaceAll('pg_catalog.pg_settings', 'told')}`,
+            `with told (name, setting) as (values ${rows}) ${text.replaceAll('pg_catalog.pg_settings', 'told')}`,
             values,
           ),
       }

@@ -68,7 +68,7 @@ describe('values-in-log finds', () => {
         const control = {
           query: async <Row extends object>(text: string, values?: readonly unknown[]) =>
             await superuser.query<Row>(
-              `with recursive told (name, setting) as (values ('pgaudit.log_parameter', '${value}')), ${text.trimStart().slice('with recursive '.length).replaceAll('pg_catalog.pg_settings', 'told')}`,
+              `with told (name, setting) as (values ('pgaudit.log_parameter', '${value}')) ${text.replaceAll('pg_catalog.pg_settings', 'told')}`,
               values,
             ),
         }
