@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import type { SecretStore } from '../core/secret-store.ts'
 import type { TenantId, TenantKeys } from '../core/tenant.ts'
+import { pastCollisions } from './catalog-collision.ts'
 import type { ControlConnection } from './control-pool.ts'
 import { databaseUrl } from './database.ts'
 import type { FleetConnections } from './fleet-connections.ts'
@@ -86,9 +87,9 @@ export async function dropTransferLogin(
     const isThere = await connections.asAdministrator(server, async (admin) => {
       const found = await admin.query('select from pg_catalog.pg_roles as r where r.rolname = $1', [name])
       if (found.length === 0) return false
-      await admin.query(`alter role ${quoted(name)} nologin`)
+      await pastCollisions(() => admin.query(`alter role ${quoted(name)} nologin`))
       // An administrator that is no superuser may alter what it has made, but acts for it only as a member.
-      await admin.query(`grant ${quoted(name)} to current_user`)
+      await pastCollisions(() => admin.query(`grant ${quoted(name)} to current_user`))
       await admin.query('select pg_terminate_backend(a.pid) from pg_catalog.pg_stat_activity as a where a.usename = $1', [name])
       return true
     })
@@ -98,9 +99,9 @@ export async function dropTransferLogin(
         admin.query('select from pg_catalog.pg_database as d where d.datname = $1 and d.datallowconn', [database]),
       )
       if (isDatabase.length === 0) continue
-      await connections.asAdministrator(server, (admin) => admin.query(`drop owned by ${quoted(name)}`), database)
+      await connections.asAdministrator(server, (admin) => pastCollisions(() => admin.query(`drop owned by ${quoted(name)}`)), database)
     }
-    await connections.asAdministrator(server, (admin) => admin.query(`drop role if exists ${quoted(name)}`))
+    await connections.asAdministrator(server, (admin) => pastCollisions(() => admin.query(`drop role if exists ${quoted(name)}`)))
     dropped += 1
   }
   await secrets.delete(secretName(id))
@@ -120,7 +121,7 @@ async function ensureLogin(admin: ControlConnection, { name, password, databases
   const found = await admin.query('select from pg_catalog.pg_roles as r where r.rolname = $1', [name])
   const { id, keys } = transfer.tenant
   const settings = { uuid: id, bigint: keys.bigint, text: keys.text }
-  await admin.query(`
+  const text = `
     ${found.length === 0 ? `create role ${role};` : ''}
     alter role ${role} login inherit replication bypassrls nocreatedb nocreaterole password '${scramVerifier(password)}';
     grant ${roles.owner}, pg_create_subscription, pg_read_all_stats, pg_signal_backend to ${role};
@@ -130,7 +131,8 @@ async function ensureLogin(admin: ControlConnection, { name, password, databases
         key === undefined || key === null ? '' : `alter role ${role} set partywall.applies_${type} = ${pg.escapeLiteral(String(key))};`,
       )
       .join('\n')}
-    ${databases.map((database) => `grant connect, create on database ${quoted(database)} to ${role};`).join('\n')}`)
+    ${databases.map((database) => `grant connect, create on database ${quoted(database)} to ${role};`).join('\n')}`
+  await pastCollisions(() => admin.query(text))
 }
 
 async function ensurePassword(secrets: SecretStore, id: string): Promise<string> {

@@ -75,7 +75,7 @@ export async function cliFleet(): Promise<CliFleet> {
   const runOver: CliFleet['runOver'] = (over, ...argv) => runOn({ env, cwd: directory, ...over }, argv)
   const rows: CliFleet['rows'] = async (...argv) => {
     const { code, out, err } = await runOver({}, ...argv, '--json')
-    if (code !== 0) throw new TypeError(`partywall ${argv.join(' ')} ended with ${code}: ${err}`)
+    if (code !== 0) throw new TypeError(`partywall ${argv.join(' ')} ended with ${code}: ${[err, ...out.slice(-5)].join('\n')}`)
     return out.map((line) => JSON.parse(line))
   }
   return {

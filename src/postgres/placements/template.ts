@@ -7,6 +7,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
+import { pastCollisions } from '../catalog-collision.ts'
 import type { ControlPool } from '../control-pool.ts'
 import { databaseUrl } from '../database.ts'
 import { installPartywall } from '../install.ts'
@@ -142,15 +143,7 @@ export class Templates {
 
 /** Installs the wall alone. Roles belong to the whole server, and two who set the same role at once collide: tried again. */
 export async function installWall(connectionString: string): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await told(() => installPartywall({ connectionString, passwords: {}, catalog: false }))
-      return
-    } catch (error) {
-      if (attempt === attemptsMax || !/concurrently updated|deadlock/.test((error as Error).message)) throw error
-      await wait(firstWaitMs * attempt)
-    }
-  }
+  await pastCollisions(() => told(() => installPartywall({ connectionString, passwords: {}, catalog: false })))
 }
 
 /** Gives what was built the template's name; where another was faster, theirs is as good. */
