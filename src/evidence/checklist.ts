@@ -169,7 +169,7 @@ function ticked(box: Box, facts: EvidenceFacts, now: Date): EvidenceStatement {
       proof: { by: 'partywall evidence', at: now.toISOString(), details: [missing ?? ''] },
     }
   }
-  return statement(facts.attacks, now, { id, by: 'attacks', controls, absent: text }, (all) => {
+  return statement(facts.attacks, now, { id, by: 'report of attacks', controls, absent: text }, (all) => {
     const outcomesOf = (name: string): readonly string[] => all.filter((attack) => attack.name === name).map(({ outcome }) => outcome)
     const hasLeaked = sets.flat().some((name) => outcomesOf(name).includes('leaked'))
     // One of the two that tried all of its own is enough: who runs the kit need not run the self-check as well.
@@ -197,7 +197,7 @@ function attempted(
   now: Date,
   counts: (attack: AttackEvidence) => boolean = () => true,
 ): EvidenceStatement {
-  return statement(attacks, now, { id, by: 'attacks', controls, absent: text }, (given) => {
+  return statement(attacks, now, { id, by: 'report of attacks', controls, absent: text }, (given) => {
     const all = given.filter(counts)
     const numberOf = (wanted: AttackEvidence['outcome']): number => all.filter(({ outcome }) => outcome === wanted).length
     return {

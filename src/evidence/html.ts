@@ -1,5 +1,6 @@
 // The report as one page that needs nothing else: to be read on a screen, to be printed, to be sent. The signed document is in it.
 
+import { assertSourced } from './proof-source.ts'
 import { type EvidenceReport, type EvidenceStatement, type EvidenceVerdict, tally } from './report.ts'
 import type { SignedEvidence } from './signature.ts'
 
@@ -19,8 +20,13 @@ export function signedIn(page: string): string | undefined {
   return new RegExp(`<script type="application/jose" id="${elementId}">([\\w.-]+)</script>`).exec(page)?.[1]
 }
 
-/** One HTML document, UTF-8: of the same report always the same. */
+/**
+ * One HTML document, UTF-8: of the same report always the same.
+ *
+ * @throws {EvidenceInvalidError} when a sentence of it names nothing that is behind it.
+ */
 export function htmlOf({ report, text, kid }: SignedEvidence): string {
+  assertSourced(report)
   const counts = tally(report)
   const summary = Object.entries(verdicts)
     .map(([verdict, { word }]) => `<li class="${verdict}"><b>${counts[verdict as EvidenceVerdict]}</b> ${word}</li>`)

@@ -2,6 +2,7 @@
 
 import type { Isolation } from '../core/placement.ts'
 import type { TenantId, TenantSlug } from '../core/tenant.ts'
+import type { ProofSource } from './proof-source.ts'
 
 /**
  * `passed`: looked at now, and as it should be. `failed`: looked at now, and not. `told`: a fact, neither good nor bad. `not_present`: the
@@ -23,8 +24,8 @@ export interface EvidenceStatement {
 
 /** What is behind a sentence. */
 export interface EvidenceProof {
-  /** What was run: the stem of a check, the name of a probe, a command. */
-  readonly by: string
+  /** What was run: a command, the name of a probe. */
+  readonly by: ProofSource
   /** When it was run. ISO 8601, UTC. */
   readonly at: string
   /** What it said: counts, findings, names. One line each. */

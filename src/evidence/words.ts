@@ -1,12 +1,13 @@
 // From facts to statements: the one place that decides what a fact is worth.
 
 import type { Seen } from './facts.ts'
+import type { ProofSource } from './proof-source.ts'
 import type { EvidenceStatement, EvidenceVerdict } from './report.ts'
 
 export interface Words {
   readonly id: string
   /** What was run. */
-  readonly by: string
+  readonly by: ProofSource
   readonly controls: readonly string[]
   /** The sentence when there is nothing to look at. */
   readonly absent: string

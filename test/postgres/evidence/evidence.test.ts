@@ -9,6 +9,7 @@ import { memorySecrets } from '../../../src/core/memory-secret-store.ts'
 import type { TenantSlug } from '../../../src/core/tenant.ts'
 import { EvidenceInvalidError, TenantNotFoundError } from '../../../src/errors.ts'
 import { htmlOf } from '../../../src/evidence/html.ts'
+import { assertSourced } from '../../../src/evidence/proof-source.ts'
 import { type EvidenceReport, type EvidenceStatement, tally } from '../../../src/evidence/report.ts'
 import { verifyEvidenceFile } from '../../../src/evidence/verify-file.ts'
 import { type Fleet, openFleet } from '../../../src/fleet.ts'
@@ -94,7 +95,7 @@ describe('evidence', () => {
       }
       assert.match(found(report, 'break-glass').text, /Nobody of our staff asked/)
       assert.match(found(report, 'doctor').text, /^(?:[6-9]\d|1\d\d) checks/)
-      for (const { proof } of statements(report)) assert.ok(proof.by !== '' && proof.at !== '')
+      assertSourced(report)
     })
   }
 
