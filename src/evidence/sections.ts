@@ -162,9 +162,10 @@ function engineers(facts: EvidenceFacts, now: Date): EvidenceSection {
         },
         (roles): Said => {
           const people = roles.filter(({ canLogIn }) => canLogIn)
+          const hasApplication = roles.some(({ path }) => path.startsWith('application'))
           return {
-            text: `${counted(people.length, 'login')} of the database server ${people.length === 1 ? 'has' : 'have'} a path to your data that the policies do not close. The application's own login has none.`,
-            verdict: roles.some(({ path }) => path.startsWith('application')) ? 'failed' : 'told',
+            text: `${counted(people.length, 'login')} of the database server ${people.length === 1 ? 'has' : 'have'} a path to your data that the policies do not close. ${hasApplication ? 'A login of the application is among them.' : 'The application’s own login has none.'}`,
+            verdict: hasApplication ? 'failed' : 'told',
             details: roles.map(({ role, canLogIn, path }) => `${role}${canLogIn ? '' : ' (cannot log in)'}: ${path}`),
           }
         },

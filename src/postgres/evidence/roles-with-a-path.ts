@@ -4,7 +4,10 @@ import type { RoleWithPath } from '../../evidence/facts.ts'
 import type { ControlConnection } from '../control-pool.ts'
 import { roles } from '../roles.ts'
 
-/** Superusers, roles that bypass policies or own the tables, those that read all files or tables, and everybody who can become one of them. */
+/**
+ * Superusers, roles that bypass policies or own the tables, those that read all files or tables, and everybody who can become one of them.
+ * Logins that run the application's statements, the shared one and tenants' own, are said to be the application's: none should be here.
+ */
 export async function rolesWithAPath(control: ControlConnection): Promise<readonly RoleWithPath[]> {
   return await control.query<RoleWithPath>(
     `with recursive seers (oid, path) as (
@@ -23,12 +26,18 @@ export async function rolesWithAPath(control: ControlConnection): Promise<readon
          join pg_catalog.pg_roles as g on g.oid = s.oid
      )
      select r.rolname::text as role, r.rolcanlogin as "canLogIn",
-            case when r.rolname = $2 then 'application: ' else '' end || string_agg(distinct s.path, ', ' order by s.path) as path
+            case when r.rolname = $2
+                   or exists (
+                        select from pg_catalog.pg_auth_members as m
+                          join pg_catalog.pg_roles as g on g.oid = m.roleid
+                         -- Who made the group administers it, and is no member.
+                         where m.member = r.oid and g.rolname = $3 and not m.admin_option)
+                 then 'application: ' else '' end || string_agg(distinct s.path, ', ' order by s.path) as path
        from seers as s
        join pg_catalog.pg_roles as r on r.oid = s.oid
       where r.rolname !~ '^pg_'
-      group by r.rolname, r.rolcanlogin
+      group by r.oid, r.rolname, r.rolcanlogin
       order by r.rolcanlogin desc, 1`,
-    [roles.owner, roles.app],
+    [roles.owner, roles.app, roles.tenants],
   )
 }

@@ -15,6 +15,7 @@ import { verifyEvidenceFile } from '../../../src/evidence/verify-file.ts'
 import { type Fleet, openFleet } from '../../../src/fleet.ts'
 import { certificateKeySet } from '../../../src/operations/certificate-key.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../../src/postgres/embedded.ts'
+import { rolesWithAPath } from '../../../src/postgres/evidence/roles-with-a-path.ts'
 import { type TestDatabase, testDatabase } from '../../support/database.ts'
 
 const cast = [
@@ -136,6 +137,22 @@ describe('evidence', () => {
     } finally {
       await catalog.superuser.query('drop role evidence_staff')
     }
+  })
+
+  test('a login of a tenant’s own that could see all rows is told as the application’s', async () => {
+    // Roles are everybody's on the server: in a transaction that is taken back.
+    const over = new RangeError('looked at')
+    const looking = catalog.superuser.transaction(async (tx) => {
+      const lineOf = async () => (await rolesWithAPath(tx)).find(({ role }) => role === 'evidence_own')?.path
+      await tx.query('create role evidence_own login bypassrls')
+      assert.equal(await lineOf(), 'bypasses policies')
+      await tx.query('grant partywall_tenants to evidence_own')
+      assert.equal(await lineOf(), 'application: bypasses policies')
+      await tx.query('alter role evidence_own nobypassrls')
+      assert.equal(await lineOf(), undefined)
+      throw over
+    })
+    await assert.rejects(looking, over)
   })
 
   test('is signed; a page that was changed, and a page that shows something else, are refused', async () => {
