@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import type { EvidenceReport, EvidenceStatement } from '../../src/evidence/report.ts'
 import { chromiumBinary } from '../support/chromium.ts'
 import { type CliFleet, cliFleet } from '../support/cli-fleet.ts'
 
@@ -69,6 +70,23 @@ describe('partywall evidence', () => {
     await assert.rejects(readFile(join(stage.directory, 'none.pdf')), { code: 'ENOENT' })
   })
 
+  test('ticks no box of attacks when it was given no report of them', async () => {
+    await stage.json('evidence', 'acme', '--format', 'json', '--to', 'plain.json')
+    const boxes = await boxesIn(join(stage.directory, 'plain.json'))
+    for (const id of [
+      'tenant-from-session',
+      'tenant-validated',
+      'api-keys',
+      'cache-keys',
+      'search-scoped',
+      'isolated-tests',
+      'cross-tenant-tests',
+    ]) {
+      assert.equal(boxes.get(id)?.verdict, 'not_present', id)
+      assert.match(boxes.get(id)!.proof.details.join(), /No report of attacks was given/, id)
+    }
+  })
+
   test('ticks the boxes that the isolation kit has proved, and fails when it has leaked', async () => {
     const attempts = [
       { name: 'an API key with another tenant in X-Tenant-ID', door: 'HTTP', outcome: 'refused' },
@@ -79,14 +97,11 @@ describe('partywall evidence', () => {
     const { code, out } = await stage.run('evidence', 'acme', '--attacks', 'kit.json', '--format', 'json', '--to', 'acme.json', '--json')
     assert.equal(code, 1)
     assert.match(out.join(''), /"failed":[1-9]/)
-    const { report } = JSON.parse(await readFile(join(stage.directory, 'acme.json'), 'utf8')) as {
-      report: { sections: { statements: { id: string; verdict: string }[] }[] }
-    }
-    const verdicts = new Map(report.sections.flatMap(({ statements }) => statements.map(({ id, verdict }) => [id, verdict])))
-    assert.equal(verdicts.get('api-keys'), 'passed')
-    assert.equal(verdicts.get('search-scoped'), 'failed')
-    assert.equal(verdicts.get('tenant-from-session'), 'not_seen')
-    assert.equal(verdicts.get('job-context'), 'not_present')
+    const boxes = await boxesIn(join(stage.directory, 'acme.json'))
+    assert.equal(boxes.get('api-keys')?.verdict, 'passed')
+    assert.equal(boxes.get('search-scoped')?.verdict, 'failed')
+    assert.equal(boxes.get('tenant-from-session')?.verdict, 'not_seen')
+    assert.equal(boxes.get('job-context')?.verdict, 'not_present')
   })
 
   test('refuses a report of attacks that is none, and a duration that is none', async () => {
@@ -96,3 +111,8 @@ describe('partywall evidence', () => {
     assert.equal((await stage.run('verify-evidence', 'none.json')).code, 2)
   })
 })
+
+async function boxesIn(file: string): Promise<ReadonlyMap<string, EvidenceStatement>> {
+  const { report } = JSON.parse(await readFile(file, 'utf8')) as { report: EvidenceReport }
+  return new Map(report.sections.flatMap(({ statements }) => statements.map((each) => [each.id, each])))
+}

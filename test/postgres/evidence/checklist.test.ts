@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { boxes, checklist } from '../../../src/evidence/checklist.ts'
 import type { AttackEvidence, EvidenceFacts } from '../../../src/evidence/facts.ts'
 import { attackList } from '../../../src/testing/isolation/attack-list.ts'
+import { about, goodFacts, seen } from '../../support/evidence-facts.ts'
 import { sourceFiles } from '../../support/source-files.ts'
 
 /** The boxes that a security team brings along: all of them, in words of ours. */
@@ -93,6 +94,23 @@ test('a box is ticked by either that tried all of its own, and by no part of it;
   assert.equal(verdictOf(id, made(kit!, 'void')), 'not_seen')
   assert.equal(verdictOf(id, [...made(attacks!), ...made([kit![0]!], 'leaked')]), 'failed')
   assert.equal(verdictOf(id, []), 'not_seen')
+})
+
+test('without a report of attacks no box of attacks is ticked, however good everything else is', () => {
+  const ofAttacks = boxes.filter(({ id, attacks, kit }) => attacks ?? kit ?? ['isolated-tests', 'cross-tenant-tests'].includes(id))
+  assert.ok(ofAttacks.length >= 7)
+  const verdictsFor = (attacks: EvidenceFacts['attacks']): readonly string[] => {
+    const { statements } = checklist(goodFacts({ attacks }), about.now)
+    return ofAttacks.map(({ id }) => statements.find((each) => each.id === id)!.verdict)
+  }
+  const all = (verdict: string): readonly string[] => ofAttacks.map(() => verdict)
+  assert.deepEqual(verdictsFor({ kind: 'not_present', why: 'no report was given' }), all('not_present'))
+  assert.deepEqual(verdictsFor({ kind: 'not_seen', why: 'it could not be read' }), all('not_seen'))
+  // A report that tried nothing, or could try nothing, is as good as none.
+  assert.deepEqual(verdictsFor(seen([])), all('not_seen'))
+  const every = ofAttacks.flatMap(({ attacks = [], kit = [] }) => [...attacks, ...kit])
+  assert.deepEqual(verdictsFor(seen(made([...every, 'read.every-row'], 'void'))), all('not_seen'))
+  assert.deepEqual(verdictsFor(seen(made([...every, 'read.every-row']))), all('passed'))
 })
 
 test('tests that could not be tried were not run, and those of the self-check are in nobody’s tenants but the application’s', () => {
