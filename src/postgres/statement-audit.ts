@@ -79,9 +79,9 @@ export class StatementAudit {
     return this.recorder.hasRoom(tenant.id) ? undefined : this.recorder.admit(tenant)
   }
 
-  /** Its answer takes its time: how it ended is reported by `done`. */
+  /** Its answer takes its time: how it ended is reported by `done`. What had to be recorded first is in the log as begun already. */
   begun(context: TenantContext, call: AuditedCall): void {
-    this.#record(context, call, 'begun', undefined)
+    if (!this.#isStrict(context, call.text)) this.#record(context, call, 'begun', undefined)
   }
 
   /** It was answered. @param rows Returned or changed. */

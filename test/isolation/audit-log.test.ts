@@ -170,6 +170,21 @@ test('a strict statement is in the log before it is sent, and is not sent when i
   )
 })
 
+test('a stream that has to be recorded first is begun once in the log', async (t) => {
+  const { tenancy, bob, entries } = await audited(t, { audit: { strict: ['notes'] } })
+  await tenancy.run(bob.id, async () => {
+    for await (const row of tenancy.stream('select n.title from notes as n')) assert.ok(row)
+  })
+  assert.deepEqual(
+    (await entries(bob)).map(({ operation, outcome, rows }) => [operation, outcome, rows]),
+    [
+      ['select', 'begun', undefined],
+      ['select', 'done', 5],
+      ['commit', 'done', undefined],
+    ],
+  )
+})
+
 test('a tenant without a log is told of, and served', async (t) => {
   const missing: string[] = []
   const { tenancy, bob, aliceIn } = await audited(t, { audit: { onMissing: ({ id }) => missing.push(id) } })
