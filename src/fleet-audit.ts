@@ -11,7 +11,8 @@ import type { Clock } from './core/clock.ts'
 import type { SecretStore } from './core/secret-store.ts'
 import type { Tenant } from './core/tenant.ts'
 import { InvalidInputError } from './errors.ts'
-import type { AuditEvidence } from './evidence/facts.ts'
+import type { AuditEvidence, GrantEvidence } from './evidence/facts.ts'
+import type { GrantRecords } from './evidence/history.ts'
 import { partywallVersion } from './partywall-version.ts'
 import { auditLogReader } from './postgres/audit/log-reader.ts'
 import type { FleetConnections } from './postgres/fleet-connections.ts'
@@ -78,4 +79,27 @@ export async function auditEvidence(audit: FleetAudit, tenant: Tenant, since: Da
     actors: actors.size,
     verification: { isIntact: verdict?.isSound === true, details: [...details, reach] },
   }
+}
+
+/**
+ * What a tenant's log has of each grant by which its data was opened, by the grant's id.
+ *
+ * @param since From when on the log is read: before the first of them.
+ * @returns undefined when the tenant has no log.
+ */
+export async function grantsInLog(audit: Pick<FleetAudit, 'list'>, tenant: Tenant, since: Date): Promise<GrantRecords['log']> {
+  const records = new Map<string, NonNullable<GrantEvidence['inLog']>>()
+  const hasLog = await audit.list(tenant, { since }, ({ grant, at, operation, outcome }) => {
+    if (grant === undefined) return
+    const known = records.get(grant) ?? { uses: 0, statements: 0, refused: 0, between: null }
+    const moment = new Date(at)
+    records.set(grant, {
+      uses: known.uses + (operation === 'break_glass.open' ? 1 : 0),
+      // Whatever is done by a grant is recorded when it begins, and once more when it has ended.
+      statements: known.statements + (outcome === 'begun' ? 1 : 0),
+      refused: known.refused + (outcome === 'refused' ? 1 : 0),
+      between: { first: known.between?.first ?? moment, last: moment },
+    })
+  })
+  return hasLog ? records : undefined
 }

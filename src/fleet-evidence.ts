@@ -3,6 +3,7 @@
 import type { FleetAudit } from './audit/fleet-audit.ts'
 import type { FleetBackups } from './backup/fleet-backups.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
+import { clockSkewMs } from './core/break-glass.ts'
 import type { Catalog } from './core/catalog.ts'
 import type { Clock } from './core/clock.ts'
 import type { Isolation } from './core/placement.ts'
@@ -12,19 +13,22 @@ import type { SecretStore } from './core/secret-store.ts'
 import type { Tenant } from './core/tenant.ts'
 import { collectReport } from './doctor/report.ts'
 import { Evidence } from './evidence/evidence.ts'
-import type { DoctorEvidence } from './evidence/facts.ts'
-import { backupsSeen, grantsSince, movesSince } from './evidence/history.ts'
-import { auditEvidence } from './fleet-audit.ts'
+import type { DoctorEvidence, GrantEvidence } from './evidence/facts.ts'
+import { backupsSeen, grantsSeen, grantsSince, movesSince } from './evidence/history.ts'
+import { auditEvidence, grantsInLog } from './fleet-audit.ts'
 import type { BreakGlass } from './operations/break-glass.ts'
 import type { Moves } from './operations/moves/moves.ts'
 import { partywallVersion } from './partywall-version.ts'
 import type { ControlPool } from './postgres/control-pool.ts'
 import { examineFleet } from './postgres/doctor/fleet-doctor.ts'
 import { evidenceSources } from './postgres/evidence/evidence-sources.ts'
+import { grantsInTrail } from './postgres/evidence/grants-in-trail.ts'
 import type { FleetConnections } from './postgres/fleet-connections.ts'
 
 export interface FleetEvidenceParts {
   readonly reader: ControlPool
+  /** The migrator's, in the catalog. */
+  readonly writer: ControlPool
   readonly connections: FleetConnections
   readonly catalog: Catalog
   readonly placements: (isolation: Isolation) => PlacementAdapter
@@ -39,13 +43,13 @@ export interface FleetEvidenceParts {
 }
 
 export function fleetEvidence(parts: FleetEvidenceParts): Evidence {
-  const { reader, connections, placements, plans, moves, breakGlass, backups, secrets, auditTrail, clock } = parts
+  const { reader, connections, placements, plans, moves, backups, secrets, auditTrail, clock } = parts
   return new Evidence({
     sources: {
       ...evidenceSources({ reader, connections, placements, plans }),
       doctor: (tenant) => examined(parts, tenant),
       audit: async (tenant, since) => await auditEvidence(parts.audit, tenant, since),
-      grants: async ({ id }, since) => grantsSince(await breakGlass.list({ tenantId: id }), since),
+      grants: (tenant, since) => grantsOf(parts, tenant, since),
       moves: async ({ id }, since) => movesSince(await moves.list({ tenantId: id, limit: 1_000 }), since),
       backups: backups === undefined ? undefined : async ({ id }) => backupsSeen((await backups.backups.list(id)).backups),
     },
@@ -54,6 +58,16 @@ export function fleetEvidence(parts: FleetEvidenceParts): Evidence {
     clock,
     partywall: partywallVersion(),
   })
+}
+
+/** The grants, and what is recorded of those that were used. */
+async function grantsOf({ breakGlass, audit, writer }: FleetEvidenceParts, tenant: Tenant, since: Date): Promise<readonly GrantEvidence[]> {
+  const grants = grantsSince(await breakGlass.list({ tenantId: tenant.id, limit: 1_000 }), since)
+  const asked = grants.filter(({ openedAt }) => openedAt !== undefined).map(({ requestedAt }) => requestedAt.getTime())
+  if (asked.length === 0) return grantsSeen(grants, { trail: new Map(), log: undefined })
+  // From before the first of them was asked for, by whatever clock: one of them may be older than what the report tells of.
+  const log = await grantsInLog(audit, tenant, new Date(Math.min(...asked) - clockSkewMs))
+  return grantsSeen(grants, { trail: await grantsInTrail(writer, tenant.id), log })
 }
 
 /** The tenant's server and database, and the catalog. */

@@ -433,7 +433,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     exports: new Exports({ catalog, asMigrator, auditTrail }),
     imports: new Imports({ catalog, asMigrator, auditTrail }),
     evidence: fleetEvidence({
-      ...{ reader, connections, catalog, plans, moves, breakGlass, backups, audit, secrets, auditTrail, clock },
+      ...{ reader, writer, connections, catalog, plans, moves, breakGlass, backups, audit, secrets, auditTrail, clock },
       placements: (isolation) => placements.for(isolation),
     }),
     connections,

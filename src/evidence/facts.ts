@@ -1,5 +1,6 @@
 // What a report is made of. Whoever collects it says of every part whether it was seen; a report is then words about it.
 
+import type { GrantState } from '../core/break-glass.ts'
 import type { DoctorFinding } from '../core/doctor-finding.ts'
 import type { PlacementFacts, PlacementFinding } from '../core/placement-adapter.ts'
 import type { Tenant } from '../core/tenant.ts'
@@ -79,15 +80,31 @@ export interface AuditEvidence {
 
 export interface GrantEvidence {
   readonly by: string
-  /** Who approved or denied it; null while nobody has. */
+  /** Who approved or denied it; null while nobody has, and when nobody ever did. */
   readonly decidedBy: string | null
   readonly reason: string
   readonly ticket: string
   readonly scope: string
   /** When it was used first; null if it never was. */
   readonly openedAt: Date | null
-  readonly until: Date
-  readonly state: string
+  /** When its minutes are over; null of one that nobody approved. */
+  readonly expiresAt: Date | null
+  /** When it was given back, taken back, or found to be over; null before. */
+  readonly endedAt: Date | null
+  readonly state: GrantState
+  /** What the operator's audit trail has of its use: every statement, before it was sent. */
+  readonly inTrail: GrantRecord
+  /** What the tenant's own log has of it; null when the tenant has no log, or the grant was never used. */
+  readonly inLog: (GrantRecord & { readonly refused: number }) | null
+}
+
+/** What is recorded of the use of a grant. */
+export interface GrantRecord {
+  /** How often it was opened. */
+  readonly uses: number
+  readonly statements: number
+  /** The first record and the last; null when there is none. */
+  readonly between: { readonly first: Date; readonly last: Date } | null
 }
 
 export interface LimitsEvidence {

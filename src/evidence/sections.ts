@@ -1,6 +1,7 @@
 // The five questions of a customer's security team, answered from facts.
 
 import type { EvidenceFacts } from './facts.ts'
+import { grantsSaid } from './grant-words.ts'
 import type { EvidenceSection } from './report.ts'
 import { counted, firstOf, type Said, statement } from './words.ts'
 
@@ -179,20 +180,7 @@ function engineers(facts: EvidenceFacts, now: Date): EvidenceSection {
           controls: ['SOC 2 CC6.2', 'SOC 2 CC6.3', 'ISO 27001:2022 A.8.2'],
           absent: 'There is no procedure of approved emergency access in this installation.',
         },
-        (grants) => {
-          const used = grants.filter(({ openedAt }) => openedAt !== null).length
-          return {
-            text:
-              grants.length === 0
-                ? 'Nobody of our staff asked for access to your data in this time.'
-                : `Our staff asked for emergency access to your data ${counted(grants.length, 'time')} in this time, and used it ${counted(used, 'time')}. Each grant is signed by one person who asks and another who approves, and ends after minutes.`,
-            verdict: 'told',
-            details: grants.map(
-              ({ by, decidedBy, reason, ticket, scope, openedAt, until, state }) =>
-                `${by}; decided by ${decidedBy ?? 'nobody'}; ${scope}, ${state}, ${openedAt === null ? 'never used' : `used from ${openedAt.toISOString()}`}, until ${until.toISOString()}; ${ticket}: ${reason}`,
-            ),
-          }
-        },
+        grantsSaid,
       ),
       {
         id: 'encryption',

@@ -34,6 +34,16 @@ export function counted(count: number, one: string, more: string = `${one}s`): s
   return `${count.toLocaleString('en-US')} ${count === 1 ? one : more}`
 }
 
+/** `41 seconds`, `3 minutes 12 seconds`, `2 hours 5 minutes`: as long as something took. */
+export function lasting(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000))
+  const minutes = Math.floor(seconds / 60)
+  const hours = Math.floor(minutes / 60)
+  if (hours > 0) return `${counted(hours, 'hour')} ${counted(minutes % 60, 'minute')}`
+  if (minutes > 0) return `${counted(minutes, 'minute')} ${counted(seconds % 60, 'second')}`
+  return seconds === 0 ? 'less than a second' : counted(seconds, 'second')
+}
+
 /** At most so many lines, and how many more there are. */
 export function firstOf(lines: readonly string[], max: number = 20): readonly string[] {
   return lines.length <= max ? lines : [...lines.slice(0, max), `and ${lines.length - max} more`]

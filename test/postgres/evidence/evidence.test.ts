@@ -16,6 +16,8 @@ import { type Fleet, openFleet } from '../../../src/fleet.ts'
 import { certificateKeySet } from '../../../src/operations/certificate-key.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../../src/postgres/embedded.ts'
 import { rolesWithAPath } from '../../../src/postgres/evidence/roles-with-a-path.ts'
+import { createTenancy } from '../../../src/tenancy.ts'
+import { operator, person, usual } from '../../support/break-glass.ts'
 import { type TestDatabase, testDatabase } from '../../support/database.ts'
 
 const cast = [
@@ -153,6 +155,49 @@ describe('evidence', () => {
       throw over
     })
     await assert.rejects(looking, over)
+  })
+
+  test('a grant that was used is told with what the tenant’s log has of it; a denied and an undecided one with who decided', async () => {
+    const [ada, grace] = [person('ada'), person('grace')]
+    for (const { staff, publicKey } of [ada, grace]) await fleet.staff.add({ id: staff, name: staff, publicKey }, operator)
+    const tenant = (await fleet.catalog.find({ kind: 'slug', slug: 'globex' as TenantSlug }))!
+    const asked = async () => (await fleet.breakGlass.request(usual(tenant), ada)).id
+    const used = (await fleet.breakGlass.approve(await asked(), grace)).id
+    const { gatekeeper, app } = catalog.urls
+    const tenancy = await createTenancy({ catalog: gatekeeper, database: app, secrets, audit: {} })
+    try {
+      await tenancy.breakGlass(used, ada, async () => {
+        await tenancy.query('select title from documents')
+        for await (const row of tenancy.stream('select title from documents')) assert.ok(row)
+        await assert.rejects(tenancy.query(`update documents set title = 'changed'`))
+      })
+      await tenancy.breakGlass(used, ada, () => tenancy.query('select 1 from documents'))
+      // What the tenant does itself is none of the grant's.
+      await tenancy.run(tenant.id, () => tenancy.query('select 1 from documents'))
+    } finally {
+      await tenancy.close()
+    }
+    const { endedAt, openedAt } = await fleet.breakGlass.end(used, ada)
+    await fleet.breakGlass.deny(await asked(), grace)
+    await asked()
+    const told = found((await evidenceOf('globex')).report, 'break-glass')
+    assert.equal(told.verdict, 'told')
+    assert.match(
+      told.text,
+      /3 times in this time: 1 approved, 1 denied, 1 without a decision\. 1 was used: 4 statements recorded before they were sent\./,
+    )
+    const [undecided, denied, given] = told.proof.details
+    const why = 'ada asked to read: The invoice of May is missing [SUP-4711]'
+    assert.equal(undecided, `${why}; nobody has decided yet, and so it opens nothing`)
+    assert.equal(denied, `${why}; denied by grace`)
+    const took = '(?:less than a second|\\d+ seconds?)'
+    assert.match(
+      given!.replace(`${why}; approved by grace; used from ${openedAt!.toISOString()}, 2 times, `, ''),
+      new RegExp(
+        `^${took} from the first record to the last: 4 statements in the operator’s audit trail; 4 in your own log, of which 1 refused; given back ${endedAt!.toISOString()}$`,
+      ),
+    )
+    assert.match(found((await evidenceOf('acme')).report, 'break-glass').text, /Nobody of our staff asked/)
   })
 
   test('is signed; a page that was changed, and a page that shows something else, are refused', async () => {
