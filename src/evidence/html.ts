@@ -12,6 +12,9 @@ const verdicts: Readonly<Record<EvidenceVerdict, { readonly mark: string; readon
   not_seen: { mark: '?', word: 'not seen' },
 }
 
+/** Characters of a name that one line of a printed page has room for. */
+const nameMax = 50
+
 /** Where the signed report is in the page. */
 const elementId = 'partywall-evidence'
 
@@ -38,7 +41,7 @@ export function htmlOf({ report, text, kid }: SignedEvidence): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="content-security-policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>Evidence of isolation: ${escaped(report.tenant.name)}, ${report.generatedAt.slice(0, 10)}</title>
-<style>${style}</style>
+<style>${style}${printStyle(report)}</style>
 </head>
 <body>
 <header>
@@ -84,6 +87,27 @@ ${details === '' ? '' : `<details><summary>${proof.details.length === 1 ? 'What 
 </article>`
 }
 
+/** Whose it is and of when stands on each printed page: pages are parted, and copied. */
+function printStyle({ tenant, generatedAt }: EvidenceReport): string {
+  const characters = [...tenant.name]
+  const name = characters.length <= nameMax ? tenant.name : `${characters.slice(0, nameMax - 1).join('')}…`
+  const box = (content: string, fold = 'white-space: nowrap'): string =>
+    `{ content: ${content}; font: 9pt system-ui, sans-serif; color: #5b6470; ${fold}; }`
+  return `@page {
+  margin: 22mm 16mm 20mm;
+  @top-left ${box(cssText(`Evidence of isolation: ${name}`), 'overflow-wrap: anywhere')}
+  @top-right ${box(cssText(generatedAt))}
+  @bottom-left ${box(cssText(`${tenant.slug}, ${tenant.id}`))}
+  @bottom-right ${box("counter(page) ' / ' counter(pages)")}
+}
+`
+}
+
+/** A string of CSS: whatever is no letter or digit by its number (CSS Syntax 3, §4.3.7), so that no name ends the string or the element. */
+function cssText(text: string): string {
+  return `"${text.toWellFormed().replace(/[^A-Za-z0-9]/gu, (character) => `\\${character.codePointAt(0)?.toString(16)} `)}"`
+}
+
 /** Names come from customers, and findings from databases. */
 function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`)
@@ -102,7 +126,6 @@ article { margin: 0 0 1rem; break-inside: avoid; } article p { margin: 0; }
 .proof, details, footer { color: var(--quiet); font-size: .85rem; margin-left: 1.75rem; } footer { margin: 3rem 0 0; border-top: 1px solid var(--line); }
 details ul { margin: .25rem 0 0; padding-left: 1.1rem; overflow-wrap: anywhere; } code { font-size: .9em; overflow-wrap: anywhere; }
 @media print {
-  @page { margin: 18mm 16mm 20mm; @bottom-right { content: counter(page) ' / ' counter(pages); font: 9pt system-ui, sans-serif; color: #5b6470; } }
   body { padding: 0; max-width: none; font-size: 10.5pt; } h2 { break-after: avoid; }
   details::details-content { content-visibility: visible; block-size: auto; } summary { list-style: none; }
 }
