@@ -2,6 +2,7 @@
 
 import type { Isolation } from '../core/placement.ts'
 import type { TenantId, TenantSlug } from '../core/tenant.ts'
+import type { Control } from './controls.ts'
 import type { ProofSource } from './proof-source.ts'
 
 /**
@@ -18,8 +19,8 @@ export interface EvidenceStatement {
   readonly text: string
   readonly verdict: EvidenceVerdict
   readonly proof: EvidenceProof
-  /** Controls that it speaks to, by number: `SOC 2 CC6.1`, `ISO 27001:2022 A.8.3`. */
-  readonly controls: readonly string[]
+  /** Controls that it speaks to, by number: `SOC 2 CC6.1`, `ISO 27001:2022 A.8.3`. Something to look at for who judges them, and no judgement. */
+  readonly controls: readonly Control[]
 }
 
 /** What is behind a sentence. */

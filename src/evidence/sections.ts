@@ -32,7 +32,7 @@ function isolated(facts: EvidenceFacts, now: Date): EvidenceSection {
         {
           id: 'placement',
           by: 'partywall tenant verify',
-          controls: ['SOC 2 CC6.1', 'ISO 27001:2022 A.8.3', 'ISO 27001:2022 A.8.22'],
+          controls: ['SOC 2 CC6.1', 'ISO 27001:2022 A.8.3'],
           absent: 'Where your data is could not be looked at.',
         },
         ({ facts: { tables }, findings }) => ({
@@ -51,7 +51,7 @@ function isolated(facts: EvidenceFacts, now: Date): EvidenceSection {
         {
           id: 'neighbour-sees-nothing',
           by: 'neighbour probe',
-          controls: ['SOC 2 CC6.1', 'SOC 2 CC6.6', 'ISO 27001:2022 A.8.3'],
+          controls: ['SOC 2 CC4.1', 'SOC 2 CC6.1', 'ISO 27001:2022 A.8.3'],
           absent: 'No attempt to read your data as another customer could be made.',
         },
         ({ tables }) => {
@@ -78,7 +78,7 @@ function isolated(facts: EvidenceFacts, now: Date): EvidenceSection {
         {
           id: 'canaries',
           by: 'live canaries',
-          controls: ['SOC 2 CC6.1', 'SOC 2 CC7.1', 'ISO 27001:2022 A.8.16'],
+          controls: ['SOC 2 CC4.1', 'SOC 2 CC6.1', 'ISO 27001:2022 A.8.3', 'ISO 27001:2022 A.8.5'],
           absent: 'The live canaries did not run.',
         },
         (findings) => ({
@@ -116,7 +116,6 @@ function isolated(facts: EvidenceFacts, now: Date): EvidenceSection {
 }
 
 function accessed(facts: EvidenceFacts, now: Date): EvidenceSection {
-  const controls = ['SOC 2 CC7.2', 'SOC 2 CC7.3', 'ISO 27001:2022 A.8.15']
   return {
     id: 'accessed',
     question: 'Who accessed our data?',
@@ -124,7 +123,12 @@ function accessed(facts: EvidenceFacts, now: Date): EvidenceSection {
       statement(
         facts.audit,
         now,
-        { id: 'audit-log', by: 'partywall audit list', controls, absent: 'No log of accesses is kept for your data.' },
+        {
+          id: 'audit-log',
+          by: 'partywall audit list',
+          controls: ['SOC 2 CC7.2', 'ISO 27001:2022 A.8.15'],
+          absent: 'No log of accesses is kept for your data.',
+        },
         ({ entries, byAction, refused, actors }) => ({
           text: `${counted(entries, 'access', 'accesses')} by ${counted(actors, 'actor')} are in your log; ${counted(refused, 'attempt')} ${refused === 1 ? 'was' : 'were'} refused.`,
           verdict: 'told',
@@ -134,7 +138,12 @@ function accessed(facts: EvidenceFacts, now: Date): EvidenceSection {
       statement(
         facts.audit,
         now,
-        { id: 'audit-chain', by: 'partywall audit verify', controls, absent: 'There is no log whose integrity could be verified.' },
+        {
+          id: 'audit-chain',
+          by: 'partywall audit verify',
+          controls: ['ISO 27001:2022 A.5.33', 'ISO 27001:2022 A.8.15'],
+          absent: 'There is no log whose integrity could be verified.',
+        },
         ({ verification: { isIntact, details } }) => ({
           text: isIntact
             ? 'The log is complete and unchanged: every entry is chained to the one before it, and the chain ends where signed records outside the database say.'
@@ -177,7 +186,7 @@ function engineers(facts: EvidenceFacts, now: Date): EvidenceSection {
         {
           id: 'break-glass',
           by: 'partywall break-glass list',
-          controls: ['SOC 2 CC6.2', 'SOC 2 CC6.3', 'ISO 27001:2022 A.8.2'],
+          controls: ['SOC 2 CC6.2', 'SOC 2 CC6.3', 'ISO 27001:2022 A.5.3', 'ISO 27001:2022 A.8.2'],
           absent: 'There is no procedure of approved emergency access in this installation.',
         },
         grantsSaid,
@@ -222,7 +231,7 @@ function neighbours(facts: EvidenceFacts, now: Date): EvidenceSection {
         {
           id: 'failure-domain',
           by: 'catalog',
-          controls: ['SOC 2 A1.2', 'ISO 27001:2022 A.8.14'],
+          controls: ['SOC 2 A1.1', 'ISO 27001:2022 A.8.6'],
           absent: 'Who shares your server could not be read.',
         },
         ({ besides, server }) => ({
@@ -238,7 +247,7 @@ function neighbours(facts: EvidenceFacts, now: Date): EvidenceSection {
         text: 'No result of a load test with a noisy neighbour was given to this report.',
         verdict: 'not_present',
         proof: { by: 'partywall evidence', at: now.toISOString(), details: [] },
-        controls: ['SOC 2 A1.1'],
+        controls: ['SOC 2 A1.1', 'ISO 27001:2022 A.8.6'],
       },
     ],
   }
@@ -255,7 +264,7 @@ function where(facts: EvidenceFacts, now: Date): EvidenceSection {
         {
           id: 'region',
           by: 'catalog and server',
-          controls: ['SOC 2 CC6.1', 'ISO 27001:2022 A.5.34'],
+          controls: ['ISO 27001:2022 A.5.31', 'ISO 27001:2022 A.5.34'],
           absent: 'The server of your data could not be looked at.',
         },
         ({ server }) => ({
@@ -269,7 +278,7 @@ function where(facts: EvidenceFacts, now: Date): EvidenceSection {
         {
           id: 'backups',
           by: 'partywall backup list',
-          controls: ['SOC 2 A1.2', 'ISO 27001:2022 A.8.13'],
+          controls: ['SOC 2 A1.2', 'SOC 2 A1.3', 'ISO 27001:2022 A.8.13'],
           absent: 'Backups of your data alone are not made in this installation.',
         },
         (backups) => ({
@@ -292,7 +301,7 @@ function where(facts: EvidenceFacts, now: Date): EvidenceSection {
         {
           id: 'moves',
           by: 'partywall move list',
-          controls: ['ISO 27001:2022 A.5.14'],
+          controls: ['SOC 2 CC6.7', 'ISO 27001:2022 A.5.14'],
           absent: 'Whether your data was moved could not be read.',
         },
         (moves) => ({

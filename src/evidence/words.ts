@@ -1,5 +1,6 @@
 // From facts to statements: the one place that decides what a fact is worth.
 
+import type { Control } from './controls.ts'
 import type { Seen } from './facts.ts'
 import type { ProofSource } from './proof-source.ts'
 import type { EvidenceStatement, EvidenceVerdict } from './report.ts'
@@ -8,7 +9,7 @@ export interface Words {
   readonly id: string
   /** What was run. */
   readonly by: ProofSource
-  readonly controls: readonly string[]
+  readonly controls: readonly Control[]
   /** The sentence when there is nothing to look at. */
   readonly absent: string
 }
