@@ -48,12 +48,16 @@ export class TransactionAudit {
   /** A stream is recorded when it begins, since its rows are given out for as long as it lasts; and again with their number. */
   async beginStream(stream: AuditedCall): Promise<StreamReport> {
     const call = this.#named(stream)
-    await this.#admit(call)
-    this.#audit.begun(this.#context, call)
-    return {
-      done: (rows) => this.#audit.done(this.#context, call, rows),
-      failed: (error) => this.#audit.failed(this.#context, call, error),
+    const failed = (error: unknown): void => this.#audit.failed(this.#context, call, error)
+    try {
+      await this.#admit(call)
+    } catch (error) {
+      // It was begun for whoever waits for the last one to end.
+      failed(error)
+      throw error
     }
+    this.#audit.begun(this.#context, call)
+    return { done: (rows) => this.#audit.done(this.#context, call, rows), failed }
   }
 
   ended(how: 'committed' | 'rolled back', error?: unknown): void {

@@ -172,14 +172,15 @@ export class TenantTransaction {
     const portal = new Portal(`pw_p${++this.#portals}`, text, values, options)
     const next = (writer: FlushWriter): FlushStep => portal.writeNext(writer)
     const report = await this.#audit?.beginStream({ text, values })
-    await this.context.grant?.record(text)
+    const begin = async () => {
+      await this.context.grant?.record(text)
+      return await this.#track(this.#run<Row>((...flush) => portal.writeFirst(...flush), { ...options, text }))
+    }
     let rows = 0
-    let batch = await this.#track(this.#run<Row>((...flush) => portal.writeFirst(...flush), { ...options, text })).catch(
-      (error: unknown) => {
-        report?.failed(error)
-        throw error
-      },
-    )
+    let batch = await begin().catch((error: unknown) => {
+      report?.failed(error)
+      throw error
+    })
     try {
       for (;;) {
         rows += batch.rows.length

@@ -7,6 +7,7 @@ import { verifyLog } from '../../src/audit/verify-log.ts'
 import { entriesOf } from '../../src/core/audit-batch.ts'
 import type { AuditEntry } from '../../src/core/audit-entry.ts'
 import type { Tenant } from '../../src/core/tenant.ts'
+import type { Tenancy } from '../../src/tenancy.ts'
 import type { TenancyOptions } from '../../src/tenancy-options.ts'
 import { type Stage, stage } from '../support/cast.ts'
 
@@ -185,6 +186,24 @@ test('a stream that has to be recorded first is begun once in the log', async (t
   )
 })
 
+test('a stream that could not be recorded first was not sent, is told of when it can be, and holds up no closing', async (t) => {
+  const on = await audited(t, { audit: { strict: ['notes'], waitMs: 300, onStalled: () => {} } })
+  const { tenancy, bob, aliceIn } = on
+  await aliceIn(bob, 'alter table audit_log add constraint closed check (false) not valid')
+  await tenancy.run(bob.id, async () => {
+    await assert.rejects(tenancy.stream('select n.title from notes as n').next(), { code: 'PW_AUDIT_UNAVAILABLE' })
+  })
+  await aliceIn(bob, 'alter table audit_log drop constraint closed')
+  assert.deepEqual(
+    (await on.entries(bob)).slice(0, 2).map(({ operation, outcome, error }) => [operation, outcome, error]),
+    [
+      ['select', 'begun', undefined],
+      ['select', 'failed', 'PW_AUDIT_UNAVAILABLE'],
+    ],
+  )
+  await closesAtOnce(tenancy)
+})
+
 test('a tenant without a log is told of, and served', async (t) => {
   const missing: string[] = []
   const { tenancy, bob, aliceIn } = await audited(t, { audit: { onMissing: ({ id }) => missing.push(id) } })
@@ -245,4 +264,12 @@ test('closing writes what is left', async (t) => {
 
 async function* once<T>(value: T): AsyncIterable<T> {
   yield value
+}
+
+/** Nothing is under way: what is would be waited for, 10 seconds. */
+async function closesAtOnce(tenancy: Tenancy): Promise<void> {
+  const began = performance.now()
+  await tenancy.close()
+  const tookMs = performance.now() - began
+  assert.ok(tookMs < 5_000, `${Math.round(tookMs)} ms`)
 }
