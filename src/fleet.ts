@@ -150,7 +150,7 @@ export class Fleet {
   readonly exports: Exports
   /** Rows from files into a tenant. */
   readonly imports: Imports
-  /** What shows a customer that its data is isolated. */
+  /** What shows a customer that its data is isolated: as data, as a signed document, and by `evidencePage` as a page. A PDF is made by the command line alone. */
   readonly evidence: Evidence
   /** The tenants' own audit logs: verified, anchored, read, exported, pruned. */
   readonly audit: FleetAudit

@@ -1,7 +1,7 @@
 // On paper: whose report it is and of when stands on each page, whatever the customer is called.
 
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -11,6 +11,7 @@ import { htmlOf } from '../../src/evidence/html.ts'
 import { chromiumBinary } from '../support/chromium.ts'
 import { about, acme, goodFacts } from '../support/evidence-facts.ts'
 import { pdfPages } from '../support/pdf-text.ts'
+import { sourceFiles } from '../support/source-files.ts'
 
 const pageOf = (name: string): string =>
   htmlOf({ report: buildReport(goodFacts({ tenant: { ...acme, name } }), about), text: 'a.b.c', kid: 'k' })
@@ -50,4 +51,11 @@ test('no name gets out of where it stands: neither of its string nor of the styl
     assert.match(content!, /^"(?:[A-Za-z0-9]|\\[0-9a-f]{1,6} )*"$/)
     assert.doesNotMatch(page, /alert\(1\)<|<script>/)
   }
+})
+
+test('a PDF is made by the command line alone, as the guide says: no program gets a browser with its fleet', async () => {
+  const users = (await sourceFiles(['src'])).filter(({ text }) => text.includes("/print-page.ts'")).map(({ path }) => path)
+  assert.deepEqual(users, ['src/cli/verbs/evidence.ts'])
+  const guide = await readFile(new URL('../../docs/guides/evidence.md', import.meta.url), 'utf8')
+  assert.match(guide, /`evidencePage` makes the page of it\.\s+It makes no PDF: that is the command line's/)
 })
