@@ -2,11 +2,18 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ConfigurationError, ServerRefusedError, StatementRefusedError, TenantSuspendedError } from '../../src/errors.ts'
+import {
+  BreakGlassRefusedError,
+  ConfigurationError,
+  ServerRefusedError,
+  StatementRefusedError,
+  TenantSuspendedError,
+} from '../../src/errors.ts'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
 import { ReplicaDatabases } from '../../src/postgres/replicas.ts'
 import { Servers } from '../../src/postgres/servers.ts'
 import type { Tenancy } from '../../src/tenancy.ts'
+import { emergencyOn } from '../support/break-glass.ts'
 import { rowsPerTenant, type Stage, stage } from '../support/cast.ts'
 import { MemorySecrets } from '../support/fleet-server.ts'
 import { type TestReplica, testReplica } from '../support/replica.ts'
@@ -132,6 +139,24 @@ describe('tenancy.replica()', () => {
       )
       assert.equal(count, rowsPerTenant)
     })
+  })
+
+  test('staff who are let in by a grant read where its end is known at once: never from a replica', async (t) => {
+    const set = await emergencyOn(play, t, { replicas: bounds })
+    const { id } = await set.granted()
+    const look = () =>
+      set.tenancy.replica().query<{ is: boolean }>('select pg_is_in_recovery() as is, (select count(*) from notes) as notes')
+    while (!(await set.tenancy.run('bob', look)).rows[0]!.is);
+    const refusal = await set.tenancy.breakGlass(id, set.ada, async () => {
+      for (;;) {
+        // While no replica is near enough the primary answers, and that is allowed.
+        const seen = await look().catch((error: unknown) => error)
+        if (seen instanceof Error) return seen
+        assert.equal((seen as Awaited<ReturnType<typeof look>>).rows[0]!.is, false)
+      }
+    })
+    assert.ok(refusal instanceof BreakGlassRefusedError)
+    assert.match(refusal.message, /no replica of it/)
   })
 
   describe('where no replica is near enough, the primary stands in:', () => {

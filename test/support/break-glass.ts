@@ -12,6 +12,7 @@ import { Staff } from '../../src/operations/staff.ts'
 import { PostgresBreakGlassStore } from '../../src/postgres/break-glass-store.ts'
 import { ControlPool } from '../../src/postgres/control-pool.ts'
 import { createTenancy, type Tenancy } from '../../src/tenancy.ts'
+import type { TenancyOptions } from '../../src/tenancy-options.ts'
 import { type Stage, stage } from './cast.ts'
 
 export interface Person {
@@ -46,7 +47,11 @@ export interface Emergency extends Stage {
 }
 
 export async function emergency(t: TestContext): Promise<Emergency> {
-  const set = await stage(t)
+  return await emergencyOn(await stage(t), t)
+}
+
+/** The same on a stage that is there; its tenancy is another, which closes with the test. */
+export async function emergencyOn(set: Stage, t: TestContext, options: Partial<TenancyOptions> = {}): Promise<Emergency> {
   const pins = new Map<string, string>()
   const events: AuditEvent[] = []
   const world: World = { trailFailure: undefined, aheadMs: 0 }
@@ -58,7 +63,14 @@ export async function emergency(t: TestContext): Promise<Emergency> {
   }
   const clock: Clock = { now: () => Date.now() + world.aheadMs, monotonic: () => performance.now() }
   const reader = { get: async (name: string) => pins.get(name) ?? (await set.access.secrets?.get(name)) }
-  const tenancy: Tenancy = await createTenancy({ ...set.access, secrets: reader, auditTrail, clock, audit: { onMissing: () => {} } })
+  const tenancy: Tenancy = await createTenancy({
+    ...set.access,
+    secrets: reader,
+    auditTrail,
+    clock,
+    audit: { onMissing: () => {} },
+    ...options,
+  })
   t.after(() => tenancy.close())
   const catalog = new ControlPool({ connectionString: set.access.catalog, applicationName: 'test-reader', connectionsMax: 1 })
   const writer = new ControlPool({ connectionString: set.access.admin!, applicationName: 'test-writer', connectionsMax: 1 })
