@@ -90,8 +90,9 @@ export class StatementAudit {
     this.skipped()
   }
 
-  failed(context: TenantContext, call: AuditedCall, error: unknown): void {
-    this.#record(context, call, outcomeOf(error), undefined, codeOf(error))
+  /** @param rows Those that were given out before it failed. */
+  failed(context: TenantContext, call: AuditedCall, error: unknown, rows?: number): void {
+    this.#record(context, call, outcomeOf(error), rows, codeOf(error))
     this.skipped()
   }
 

@@ -8,7 +8,8 @@ import type { AuditedCall, StatementAudit } from './statement-audit.ts'
 /** How a stream is reported. */
 export interface StreamReport {
   done(rows: number): void
-  failed(error: unknown): void
+  /** @param rows Those that were given out before. */
+  failed(error: unknown, rows?: number): void
 }
 
 export class TransactionAudit {
@@ -48,7 +49,7 @@ export class TransactionAudit {
   /** A stream is recorded when it begins, since its rows are given out for as long as it lasts; and again with their number. */
   async beginStream(stream: AuditedCall): Promise<StreamReport> {
     const call = this.#named(stream)
-    const failed = (error: unknown): void => this.#audit.failed(this.#context, call, error)
+    const failed = (error: unknown, rows?: number): void => this.#audit.failed(this.#context, call, error, rows)
     try {
       await this.#admit(call)
     } catch (error) {

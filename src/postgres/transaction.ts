@@ -171,22 +171,24 @@ export class TenantTransaction {
   ): AsyncGenerator<Row, void, void> {
     const portal = new Portal(`pw_p${++this.#portals}`, text, values, options)
     const next = (writer: FlushWriter): FlushStep => portal.writeNext(writer)
-    const report = await this.#audit?.beginStream({ text, values })
+    let report = await this.#audit?.beginStream({ text, values })
     const begin = async () => {
       await this.context.grant?.record(text)
       return await this.#track(this.#run<Row>((...flush) => portal.writeFirst(...flush), { ...options, text }))
     }
     let rows = 0
-    let batch = await begin().catch((error: unknown) => {
-      report?.failed(error)
+    const failed = (error: unknown): never => {
+      report?.failed(error, rows)
+      report = undefined
       throw error
-    })
+    }
+    let batch = await begin().catch(failed)
     try {
       for (;;) {
         rows += batch.rows.length
         yield* batch.rows
         if (!batch.isSuspended) return
-        batch = await this.#track(this.#run<Row>(next, { ...options, text }))
+        batch = await this.#track(this.#run<Row>(next, { ...options, text })).catch(failed)
       }
     } finally {
       report?.done(rows)

@@ -186,6 +186,29 @@ test('a stream that has to be recorded first is begun once in the log', async (t
   )
 })
 
+test('a stream that fails on the way is recorded as failed, with the rows that had been given out', async (t) => {
+  const { tenancy, bob, entries } = await audited(t, {})
+  const given: unknown[] = []
+  const text = 'select 6 / (3 - i) as x from generate_series(1, 9) as i'
+  await tenancy.run(bob.id, async () => {
+    await assert.rejects(
+      async () => {
+        for await (const row of tenancy.stream(text, [], { batchSize: 2 })) given.push(row)
+      },
+      { code: '22012' },
+    )
+  })
+  assert.equal(given.length, 2)
+  assert.deepEqual(
+    (await entries(bob)).map(({ operation, outcome, rows, error }) => [operation, outcome, rows, error]),
+    [
+      ['select', 'begun', undefined, undefined],
+      ['select', 'failed', 2, '22012'],
+      ['rollback', 'rolled_back', undefined, undefined],
+    ],
+  )
+})
+
 test('a stream that could not be recorded first was not sent, is told of when it can be, and holds up no closing', async (t) => {
   const on = await audited(t, { audit: { strict: ['notes'], waitMs: 300, onStalled: () => {} } })
   const { tenancy, bob, aliceIn } = on
