@@ -7,14 +7,17 @@ import type { SecretStore } from '../core/secret-store.ts'
 import type { Tenant } from '../core/tenant.ts'
 import { certificateKey } from '../operations/certificate-key.ts'
 import { buildReport } from './build-report.ts'
-import type { EvidenceFacts, Seen } from './facts.ts'
+import type { AttackReport, EvidenceFacts, Seen } from './facts.ts'
 import { type SignedEvidence, signEvidence } from './signature.ts'
 
 /** What is looked at, part by part. What throws could not be seen; what is missing, or answers undefined, is not present. */
 export type EvidenceSources = {
-  readonly [Part in Exclude<keyof EvidenceFacts, 'tenant'>]?:
+  readonly [Part in Exclude<keyof EvidenceFacts, 'tenant' | 'attacks'>]?:
     | ((tenant: Tenant, since: Date) => Promise<ValueOf<EvidenceFacts[Part]> | undefined>)
     | undefined
+} & {
+  /** The one part that is not looked at now: somebody tried it before, and says when. */
+  readonly attacks?: ((tenant: Tenant, since: Date) => Promise<AttackReport | undefined>) | undefined
 }
 
 type ValueOf<S> = Extract<S, { readonly kind: 'seen'; readonly value: unknown }>['value']
@@ -109,7 +112,15 @@ export class Evidence {
       limits: await see('limits', sources.limits),
       backups: await see('backups', sources.backups),
       moves: await see('moves', sources.moves),
-      attacks: await see('attacks', sources.attacks),
+      attacks: asOfThen(await see('attacks', sources.attacks), since),
     }
   }
+}
+
+/** Attacks from before the time that is reported on tell nothing of it. */
+function asOfThen(report: Seen<AttackReport>, since: Date): EvidenceFacts['attacks'] {
+  if (report.kind !== 'seen') return report
+  const { at, attempts } = report.value
+  if (at >= since) return { kind: 'seen', at, value: attempts }
+  return { kind: 'not_seen', why: `The report of attacks is of ${at.toISOString()}: run the isolation kit again.` }
 }

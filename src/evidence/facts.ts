@@ -129,6 +129,13 @@ export interface MoveEvidence {
   readonly at: Date
 }
 
+/** What was tried once, as whoever tried it reports. */
+export interface AttackReport {
+  /** When it was tried: it is told as of then, and is no evidence of a later time. */
+  readonly at: Date
+  readonly attempts: readonly AttackEvidence[]
+}
+
 export interface AttackEvidence {
   readonly name: string
   readonly door: string

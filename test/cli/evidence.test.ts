@@ -93,7 +93,7 @@ describe('partywall evidence', () => {
       { name: 'an API key with one character changed', door: 'HTTP', outcome: 'refused' },
       { name: 'search with a quote and an OR', door: 'HTTP', outcome: 'leaked' },
     ]
-    await writeFile(join(stage.directory, 'kit.json'), JSON.stringify({ attempts }))
+    await writeFile(join(stage.directory, 'kit.json'), JSON.stringify({ at: new Date().toISOString(), attempts }))
     const { code, out } = await stage.run('evidence', 'acme', '--attacks', 'kit.json', '--format', 'json', '--to', 'acme.json', '--json')
     assert.equal(code, 1)
     assert.match(out.join(''), /"failed":[1-9]/)
@@ -104,9 +104,24 @@ describe('partywall evidence', () => {
     assert.equal(boxes.get('job-context')?.verdict, 'not_present')
   })
 
+  test('tells attacks as of when they were tried, and ticks nothing by those from before the time that it tells of', async () => {
+    const attempts = [{ name: 'an API key with one character changed', door: 'HTTP', outcome: 'refused' }]
+    const boxOf = async (days: number) => {
+      const at = new Date(Date.now() - days * 86_400_000).toISOString()
+      await writeFile(join(stage.directory, 'old.json'), JSON.stringify({ at, attempts }))
+      await stage.run('evidence', 'acme', '--attacks', 'old.json', '--since', '30d', '--format', 'json', '--to', 'old-acme.json')
+      return { at, proof: (await boxesIn(join(stage.directory, 'old-acme.json'))).get('cross-tenant-tests')! }
+    }
+    const fresh = await boxOf(29)
+    assert.deepEqual([fresh.proof.verdict, fresh.proof.proof.at], ['passed', fresh.at])
+    assert.equal((await boxOf(31)).proof.verdict, 'not_seen')
+  })
+
   test('refuses a report of attacks that is none, and a duration that is none', async () => {
     await writeFile(join(stage.directory, 'none.json'), '{"attempts":[{"name":1}]}')
     assert.match((await stage.run('evidence', 'acme', '--attacks', 'none.json')).err, /is no report of attacks/)
+    await writeFile(join(stage.directory, 'undated.json'), '{"attempts":[]}')
+    assert.match((await stage.run('evidence', 'acme', '--attacks', 'undated.json')).err, /is no report of attacks/)
     assert.equal((await stage.run('evidence', 'acme', '--since', 'always')).code, 2)
     assert.equal((await stage.run('verify-evidence', 'none.json')).code, 2)
   })

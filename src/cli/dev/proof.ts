@@ -29,7 +29,10 @@ export async function proveDemo(parts: {
   const signed = await fleet.evidence.report(tenant, {
     actor: { kind: 'system', id: 'partywall dev' },
     sources: {
-      attacks: async () => wall.filter(({ victim }) => victim === tenant.slug).flatMap(({ attempts }) => attempts),
+      attacks: async () => ({
+        at: new Date(systemClock.now()),
+        attempts: wall.filter(({ victim }) => victim === tenant.slug).flatMap(({ attempts }) => attempts),
+      }),
       canaries: () =>
         canaryFindings({ reader: fleet.reader, database: app, clock: systemClock, applicationName: 'partywall dev', prepare: undefined }),
     },

@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { systemClock } from '../../core/clock.ts'
 import { InvalidInputError } from '../../errors.ts'
 import type { EvidenceSources } from '../../evidence/evidence.ts'
-import type { AttackEvidence } from '../../evidence/facts.ts'
+import type { AttackEvidence, AttackReport } from '../../evidence/facts.ts'
 import { htmlOf } from '../../evidence/html.ts'
 import { tally } from '../../evidence/report.ts'
 import type { SignedEvidence } from '../../evidence/signature.ts'
@@ -59,20 +59,21 @@ export const evidence = verb({
 })
 
 /** Of the kit (`partywall kit run --json`), or a list of one's own in the words of a report. */
-async function readAttacks(terminal: Terminal, file: string): Promise<readonly AttackEvidence[]> {
-  const read = parsed(await readText(terminal, file)) as { readonly attempts?: unknown; readonly results?: unknown } | undefined
+async function readAttacks(terminal: Terminal, file: string): Promise<AttackReport> {
+  const read = parsed(await readText(terminal, file)) as { readonly [Name in 'at' | 'attempts' | 'results']?: unknown } | undefined
+  const at = new Date(typeof read?.at === 'string' ? read.at : Number.NaN)
   const attempts = Array.isArray(read?.results)
     ? (read.results as KitResult[]).map(ofKit)
     : Array.isArray(read?.attempts)
       ? (read.attempts as Partial<AttackEvidence>[])
       : undefined
   const isOne = attempts?.every(({ name, door, outcome }) => typeof name === 'string' && typeof door === 'string' && isOutcome(outcome))
-  if (attempts === undefined || isOne !== true) {
+  if (attempts === undefined || isOne !== true || Number.isNaN(at.getTime())) {
     throw new InvalidInputError(
-      `${file} is no report of attacks: what \`partywall kit run --json\` prints, or { "attempts": [{ "name", "door", "outcome" }] }.`,
+      `${file} is no report of attacks: what \`partywall kit run --json\` prints, or { "at", "attempts": [{ "name", "door", "outcome" }] }.`,
     )
   }
-  return attempts as readonly AttackEvidence[]
+  return { at, attempts: attempts as readonly AttackEvidence[] }
 }
 
 interface KitResult {

@@ -1,5 +1,6 @@
 // What was tried, on what, and what came of it; and what could not be tried, and why. For people, and as JSON.
 
+import { systemClock } from '../../core/clock.ts'
 import { WallBreachedError } from '../../errors.ts'
 import type { AttackDoor } from './attack.ts'
 
@@ -33,6 +34,8 @@ export interface Found {
 }
 
 export class IsolationReport {
+  /** When the last attack had been tried. */
+  readonly at = new Date(systemClock.now())
   readonly found: Found
   readonly results: readonly AttackResult[]
   readonly unreached: readonly Unreached[]
@@ -64,8 +67,8 @@ export class IsolationReport {
   }
 
   toJSON(): object {
-    const { found, tried, breaches, unreached, results } = this
-    return { found, tried, held: breaches.length === 0, breaches, unreached, results }
+    const { at, found, tried, breaches, unreached, results } = this
+    return { at: at.toISOString(), found, tried, held: breaches.length === 0, breaches, unreached, results }
   }
 
   /** For a terminal or a log. */
