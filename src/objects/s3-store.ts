@@ -65,6 +65,7 @@ interface Loaded {
   readonly sdk: Sdk
   readonly storage: Storage
   readonly client: Client
+  readonly signing: Client
 }
 
 const mebibyte = 1_048_576
@@ -221,7 +222,7 @@ class S3ObjectStore implements FileStore {
     const place = this.#placeOf(key)
     const { method, contentType, disposition, expiresInMs } = access
     const expiresIn = Math.max(1, Math.floor(expiresInMs / 1_000))
-    return await this.#call(`sign ${key}`, async ({ sdk, client }) => {
+    return await this.#call(`sign ${key}`, async ({ sdk, signing: client }) => {
       const { getSignedUrl } = await presigner()
       if (method === 'GET') {
         const told = {
@@ -266,15 +267,22 @@ class S3ObjectStore implements FileStore {
       throw new ConfigurationError(message, { cause })
     })
     try {
-      const client = new sdk.S3Client({
+      const settings = {
         maxAttempts: triesMax,
         forcePathStyle,
         ...(region === undefined ? {} : { region }),
         ...(endpoint === undefined ? {} : { endpoint }),
         ...(credentials === undefined ? {} : { credentials: async () => withoutUndefined(await credentials()) }),
+      }
+      const client = new sdk.S3Client(settings)
+      // Otherwise an address to put something has the checksum of nothing in it, and what is sent is refused.
+      const signing = new sdk.S3Client({
+        ...settings,
+        requestChecksumCalculation: 'WHEN_REQUIRED',
+        responseChecksumValidation: 'WHEN_REQUIRED',
       })
       await client.config.region()
-      return { sdk, storage, client }
+      return { sdk, storage, client, signing }
     } catch (cause) {
       throw new ConfigurationError('There is no region, or none that can be: give region, or set AWS_REGION.', { cause })
     }
