@@ -4,6 +4,7 @@
 import { relative } from 'node:path'
 import { inspect } from 'node:util'
 
+// biome-ignore lint/style/noDefaultExport: node:test takes a reporter by its default export.
 export default async function* failures(events) {
   for await (const { type, data } of events) {
     // Of a suite it is only said that a part of it failed.

@@ -15,7 +15,7 @@ const files = args.filter((arg) => !arg.startsWith('--'))
 const failed = []
 /** What failed, of all runs. */
 let told = ''
-const quick = ['test/*.test.ts', 'test/!(full|mutants|support)/**/*.test.ts', 'examples/*/test/**/*.test.ts']
+const quick = ['test/*.test.ts', 'test/!(full|mutants|services|support)/**/*.test.ts', 'examples/*/test/**/*.test.ts']
 const slow = ['test/full/**/*.test.ts']
 /** Beside the embedded server, which is a PostgreSQL 18. Pre-releases all, so that ranges would not find them. */
 const otherVersions = { 15: '15.18.0-beta.17', 16: '16.14.0-beta.17', 17: '17.10.0-beta.17' }

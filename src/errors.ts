@@ -301,6 +301,26 @@ export class BackupInvalidError extends errorClass('PW_BACKUP_INVALID', 422, fal
 /** The store of backups does not answer, refuses or has no space left. */
 export class ObjectStoreError extends errorClass('PW_OBJECT_STORE', 503, true, 'Briefly unavailable. Try again.') {}
 
+// ── Files ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The tenant has no file of this key. */
+export class FileNotFoundError extends errorClass('PW_FILE_NOT_FOUND', 404, false, 'Not found.') {}
+
+/** The tenant has a file of this key, and it was not to be replaced. */
+export class FileExistsError extends errorClass('PW_FILE_EXISTS', 409, false, 'That name is taken.') {}
+
+/** The tenant has as much as it may. Nothing of what was being stored is kept. */
+export class QuotaExceededError extends errorClass('PW_QUOTA_EXCEEDED', 403, false, 'There is no room left.') {}
+
+/** The scanner found something in the file. Nothing of it is kept. */
+export class FileInfectedError extends errorClass('PW_FILE_INFECTED', 422, false, 'The file was refused.') {}
+
+/** What the store has is not what was stored: changed, cut off, or gone. It was not given out as whole. */
+export class FileCorruptError extends errorClass('PW_FILE_CORRUPT', 500, false, 'Internal error.') {}
+
+/** A signed address opens nothing: forged, changed, expired, for another method or tenant, or older than the tenant's last change. */
+export class SignedUrlRefusedError extends errorClass('PW_SIGNED_URL_REFUSED', 403, false, 'The address is not valid any more.') {}
+
 // ── HTTP ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** No route has this method and path. */
@@ -407,6 +427,12 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     BackupNotFoundError,
     BackupInvalidError,
     ObjectStoreError,
+    FileNotFoundError,
+    FileExistsError,
+    QuotaExceededError,
+    FileInfectedError,
+    FileCorruptError,
+    SignedUrlRefusedError,
     RouteNotFoundError,
     BodyTooLargeError,
     MediaTypeError,

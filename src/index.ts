@@ -57,6 +57,10 @@ export {
   DatabaseUnavailableError,
   EvidenceInvalidError,
   errorsByCode,
+  FileCorruptError,
+  FileExistsError,
+  FileInfectedError,
+  FileNotFoundError,
   GrantNotFoundError,
   HintMismatchError,
   IdentityRequiredError,
@@ -85,6 +89,7 @@ export {
   PolicyViolationError,
   ProvisionerError,
   PurgeIncompleteError,
+  QuotaExceededError,
   RegionMismatchError,
   RolloutInProgressError,
   RolloutNotFoundError,
@@ -96,6 +101,7 @@ export {
   ServerInUseError,
   ServerNotFoundError,
   ServerRefusedError,
+  SignedUrlRefusedError,
   StaleTenantError,
   StatementRefusedError,
   StatementTimeoutError,
@@ -127,6 +133,10 @@ export { type SignedEvidence, verifyEvidence } from './evidence/signature.ts'
 export { verifyEvidenceFile } from './evidence/verify-file.ts'
 export { Fleet, type FleetOptions, openFleet } from './fleet.ts'
 export type { AuditSettings } from './fleet-audit.ts'
+export { directoryStore } from './objects/directory-store.ts'
+export type { ByteRange, DirectAccess, DirectAccessSigner, FileStore, KeptObject, ObjectPage } from './objects/file-store.ts'
+export { memoryStore } from './objects/memory-store.ts'
+export type { ByteStream, ObjectOptions, ObjectStore, StoredObject } from './objects/object-store.ts'
 export { certificateKeySet } from './operations/certificate-key.ts'
 export type { PlanComparison } from './operations/change-plan.ts'
 export type { Operation, OperationId, OperationListOptions, OperationProblem, OperationState, StepRecord } from './operations/journal.ts'
@@ -190,6 +200,17 @@ export type { IsolationLevel, StreamOptions, TransactionOptions } from './postgr
 export type { CacheEntry, CacheStore } from './resources/cache/cache.ts'
 export { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 export type { TenantCache } from './resources/cache/tenant-cache.ts'
+export type { GetFileOptions, OpenFile, PutFileOptions } from './resources/files/file-access.ts'
+export type { FileInfo, FileQuota, FileUsage } from './resources/files/file-index.ts'
+export { type FileKey, fileKey, parseFileKey } from './resources/files/file-key.ts'
+export { filePurgeStore } from './resources/files/file-purge-store.ts'
+export type { RelocateOptions, SweepOptions, Swept } from './resources/files/file-upkeep.ts'
+export type { FileScanner, FilesOptions, ScanVerdict } from './resources/files/files-options.ts'
+export type { FileBody } from './resources/files/intake.ts'
+export { type FilesDoor, type SignedFileAnswer, type SignedFileRequest, serveSignedFile } from './resources/files/serve-signed-file.ts'
+export type { SignedUrl, SignedUrlOptions } from './resources/files/signed-access.ts'
+export { type SignedFile, SignedFileUrls, type SignedFileUrlsOptions } from './resources/files/signed-file-urls.ts'
+export type { TenantFiles } from './resources/files/tenant-files.ts'
 export { createTenancy, type Tenancy } from './tenancy.ts'
 export type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
 export type { AuditNote, AuditOptions, TenantAudit } from './tenant-audit.ts'

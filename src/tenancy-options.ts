@@ -11,6 +11,7 @@ import type { Trace } from './core/tenant-context.ts'
 import type { ServedVersions } from './postgres/open-databases.ts'
 import type { ReplicaBounds } from './postgres/replicas.ts'
 import type { CacheStore } from './resources/cache/cache.ts'
+import type { FilesOptions } from './resources/files/files-options.ts'
 import type { AuditOptions } from './tenant-audit.ts'
 
 export interface TenancyOptions {
@@ -61,6 +62,11 @@ export interface TenancyOptions {
   readonly plans?: Readonly<Record<string, Plan>> | undefined
   /** Where cached values are kept. Default: this process's memory. */
   readonly cache?: CacheStore | undefined
+  /**
+   * How files of tenants are kept; see `tenancy.files()`. Each tenant's schema needs their index: `select partywall.create_files();` in a
+   * migration. Default: there are none.
+   */
+  readonly files?: FilesOptions | undefined
   /** Where refusals and dangerous acts are recorded. Default: the catalog's database. */
   readonly auditTrail?: AuditTrail | undefined
   /**

@@ -10,6 +10,7 @@ import type { MoveWait } from './postgres/move-wait.ts'
 import type { OpenDatabases } from './postgres/open-databases.ts'
 import type { ReplicaDatabases } from './postgres/replicas.ts'
 import type { TenantCaches } from './resources/cache/tenant-cache.ts'
+import type { FilesOfTenants } from './resources/files/tenant-files.ts'
 import type { TenantAudit } from './tenant-audit.ts'
 
 export interface TenancyParts {
@@ -22,6 +23,7 @@ export interface TenancyParts {
   readonly replicas: ReplicaDatabases
   readonly replicaLeases: Leases
   readonly caches: TenantCaches
+  readonly files: FilesOfTenants
   readonly audit: TenantAudit
   readonly protectedNames: ProtectedTables
   readonly witnesses: OpeningWitnesses & { readonly store: BreakGlassStore }

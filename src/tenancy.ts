@@ -28,6 +28,7 @@ import { Capabilities, type Capability } from './postgres/capabilities.ts'
 import { PostgresCatalog } from './postgres/catalog.ts'
 import { ConnectionBudget } from './postgres/connection-budget.ts'
 import { ControlPool } from './postgres/control-pool.ts'
+import { PostgresFileIndexes } from './postgres/file-index.ts'
 import { tenantKysely } from './postgres/kysely.ts'
 import type { ProtectedTables } from './postgres/kysely-predicate.ts'
 import type { QueryOptions } from './postgres/lease.ts'
@@ -47,6 +48,7 @@ import type { TenantTransaction } from './postgres/transaction.ts'
 import type { StreamOptions, TransactionOptions } from './postgres/transaction-options.ts'
 import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 import { type TenantCache, TenantCaches } from './resources/cache/tenant-cache.ts'
+import { FilesOfTenants, type TenantFiles } from './resources/files/tenant-files.ts'
 import type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
 import { closeParts, type TenancyParts } from './tenancy-parts.ts'
 import { openStatementAudit, TenantAudit } from './tenant-audit.ts'
@@ -210,6 +212,13 @@ export class Tenancy {
     if (context.grant !== undefined)
       throw new BreakGlassRefusedError('A grant opens the tenant’s tables, where each look is recorded, and no cache.')
     return this.#parts.caches.for(context)
+  }
+
+  /** The files of the tenant in context. There are no unscoped ones. @throws {ConfigurationError} without `files` in the options. */
+  files(): TenantFiles {
+    const context = this.current()
+    if (context.grant !== undefined) throw new BreakGlassRefusedError('A grant opens the tenant’s tables, and no files.')
+    return this.#parts.files.for(context)
   }
 
   /**
@@ -445,6 +454,8 @@ async function joinAll(
   })
   const replicaLeases = new Leases({ ...leaseOptions, databases: replicas, isReadOnly: true })
   const caches = new TenantCaches({ store: options.cache ?? new MemoryCacheStore() })
+  const indexes = new PostgresFileIndexes({ for: (context) => new TenantHandle(leases, context) })
+  const files = new FilesOfTenants({ options: options.files, indexes, clock })
   const tenants = new Tenants({ catalog, directory, auditTrail, scope })
   const names = protectedNames(await protectedTables(reader))
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
@@ -458,6 +469,7 @@ async function joinAll(
     replicas,
     replicaLeases,
     caches,
+    files,
     audit: new TenantAudit({ audit: statementAudit, scope, leases }),
     scope,
     tenants,

@@ -61,6 +61,7 @@ describe('the tidy test can fail:', () => {
     ['a driver outside postgres/', 'src/cli/x.ts', "import pg from 'pg'"],
     ['a secret store that knows a database', 'src/secrets/x.ts', "import { a } from '../postgres/a.ts'"],
     ['a doctor’s report that speaks SQL', 'src/doctor/x.ts', "import { a } from '../postgres/a.ts'"],
+    ['a store of bytes that knows whose they are', 'src/objects/x.ts', "import { a } from '../resources/files/a.ts'"],
     ['a backup that speaks SQL', 'src/backup/x.ts', "import { a } from '../postgres/a.ts'"],
     ['an operation that speaks SQL', 'src/operations/x.ts', "import { a } from '../postgres/a.ts'"],
     ['an operation that knows the driver', 'src/operations/x.ts', "import pg from 'pg'"],

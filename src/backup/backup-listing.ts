@@ -2,9 +2,9 @@
 
 import type { TenantId } from '../core/tenant.ts'
 import { TenancyError } from '../errors.ts'
+import type { ByteStream, ObjectStore, StoredObject } from '../objects/object-store.ts'
 import { manifestKey, objectKey } from './backup-object.ts'
 import { type BackupKind, type ManifestFace, manifestFace } from './manifest.ts'
-import type { ByteStream, ObjectStore, StoredObject } from './object-store.ts'
 
 /** A backup as it is listed. */
 export interface Backup {

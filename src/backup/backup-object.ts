@@ -6,8 +6,8 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib'
 import { BackupInvalidError, BackupNotFoundError, TenancyError } from '../errors.ts'
+import type { ByteStream, ObjectStore } from '../objects/object-store.ts'
 import type { BackedTable, BackupManifest } from './manifest.ts'
-import type { ByteStream, ObjectStore } from './object-store.ts'
 import { type Seal, seal, unseal } from './sealed-stream.ts'
 
 /** Whose object it is, and of which backup. */

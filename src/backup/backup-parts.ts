@@ -8,7 +8,7 @@ import type { PlacedTenant, PlacementAdapter } from '../core/placement-adapter.t
 import type { SecretStore } from '../core/secret-store.ts'
 import { parseTenantRef, type Tenant, type TenantRef } from '../core/tenant.ts'
 import { InvalidInputError, TenantNotFoundError, TenantOffboardingError, TenantOnboardingError } from '../errors.ts'
-import type { ObjectStore } from './object-store.ts'
+import type { ObjectStore } from '../objects/object-store.ts'
 import type { TenantRows } from './row-source.ts'
 
 export interface BackupParts {

@@ -3,8 +3,8 @@
 
 import type { PurgeCount } from '../core/placement-adapter.ts'
 import type { TenantId } from '../core/tenant.ts'
+import type { ObjectStore } from '../objects/object-store.ts'
 import type { PurgeStore } from '../operations/purge-store.ts'
-import type { ObjectStore } from './object-store.ts'
 
 export function backupPurgeStore(store: ObjectStore): PurgeStore {
   const found = async (id: TenantId): Promise<readonly PurgeCount[]> => {

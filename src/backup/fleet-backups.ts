@@ -1,10 +1,10 @@
 // Backups as a part of a fleet: what is asked of them by programs, by onboarding, by off-boarding and by the keeper.
 
+import type { ObjectStore } from '../objects/object-store.ts'
 import type { PurgeStore } from '../operations/purge-store.ts'
 import type { TenantFiller } from '../operations/tenant-filler.ts'
 import { backupPurgeStore } from './backup-purge-store.ts'
 import { Backups, type BackupsParts } from './backups.ts'
-import type { ObjectStore } from './object-store.ts'
 import { backupFiller } from './restore-rows.ts'
 import { checkedRetention, type RetentionRule } from './retention.ts'
 import type { DueBackup } from './run-due.ts'

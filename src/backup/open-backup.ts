@@ -2,12 +2,12 @@
 
 import type { TenantId } from '../core/tenant.ts'
 import { BackupInvalidError, BackupNotFoundError } from '../errors.ts'
+import type { ByteStream } from '../objects/object-store.ts'
 import { findBackupKey } from './backup-key.ts'
 import { readText } from './backup-listing.ts'
 import { manifestKey, objectKey, readRows, sealOf } from './backup-object.ts'
 import type { BackupParts } from './backup-parts.ts'
 import { type BackedTable, type BackupManifest, openManifest } from './manifest.ts'
-import type { ByteStream } from './object-store.ts'
 import type { RowStream } from './row-source.ts'
 
 /** Which backup, of whom. */

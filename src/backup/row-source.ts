@@ -3,7 +3,7 @@
 
 import type { PlacedTenant } from '../core/placement-adapter.ts'
 import type { KeyedTenant, TenantKeyType } from '../core/tenant-key.ts'
-import type { ByteStream } from './object-store.ts'
+import type { ByteStream } from '../objects/object-store.ts'
 
 /** A table's rows on their way: in which order its columns are, and the lines. */
 export interface RowStream {

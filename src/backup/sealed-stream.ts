@@ -9,7 +9,7 @@
 
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 import { BackupInvalidError } from '../errors.ts'
-import type { ByteStream } from './object-store.ts'
+import type { ByteStream } from '../objects/object-store.ts'
 
 const magic = Buffer.from('PWS1')
 const saltBytes = 16

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { anchorName } from '../../src/audit/anchor-store.ts'
 import { objectAnchors } from '../../src/audit/object-anchor-store.ts'
-import { memoryStore } from '../../src/backup/memory-store.ts'
-import type { ObjectStore } from '../../src/backup/object-store.ts'
 import { ObjectStoreError } from '../../src/errors.ts'
+import { memoryStore } from '../../src/objects/memory-store.ts'
+import type { ObjectStore } from '../../src/objects/object-store.ts'
 import { type AnchorStage, anchorStoreConformance, bob, headOf } from './anchor-store-conformance.ts'
 
 /** A store that lists in an order of its own, as its port for anchors allows. */

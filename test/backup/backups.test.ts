@@ -5,8 +5,6 @@ import { after, before, describe, test } from 'node:test'
 import { backupSecretName } from '../../src/backup/backup-key.ts'
 import type { Backup } from '../../src/backup/backup-listing.ts'
 import { readText } from '../../src/backup/backup-listing.ts'
-import { memoryStore } from '../../src/backup/memory-store.ts'
-import type { ObjectStore } from '../../src/backup/object-store.ts'
 import { parseTenantRef } from '../../src/core/tenant.ts'
 import {
   AbortedError,
@@ -19,8 +17,10 @@ import {
   TenantNotFoundError,
 } from '../../src/errors.ts'
 import type { Fleet } from '../../src/fleet.ts'
+import { memoryStore } from '../../src/objects/memory-store.ts'
+import type { ObjectStore } from '../../src/objects/object-store.ts'
+import { bytesOf, inPieces } from '../objects/object-store-conformance.ts'
 import { type BackupFleet, backupFleet, castOfBackups, hostileBodies, keyedTable } from '../support/backups.ts'
-import { bytesOf, inPieces } from './object-store-conformance.ts'
 
 const rowsPerFill = 2 + hostileBodies.length + 1
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { openBackups } from '../../src/backup/fleet-backups.ts'
-import { memoryStore } from '../../src/backup/memory-store.ts'
 import { checkedRetention, keptBackups, type RetentionRule } from '../../src/backup/retention.ts'
 import { everyMs, isDue, scheduleOf } from '../../src/backup/schedule.ts'
 import { MemoryCatalog } from '../../src/core/memory-catalog.ts'
 import { ConfigurationError } from '../../src/errors.ts'
+import { memoryStore } from '../../src/objects/memory-store.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
 const at = (text: string) => ({ id: text, createdAt: new Date(`${text}Z`) })

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { chunkBytes, seal, unseal } from '../../src/backup/sealed-stream.ts'
 import { BackupInvalidError } from '../../src/errors.ts'
-import { bytesOf, inPieces } from './object-store-conformance.ts'
+import { bytesOf, inPieces } from '../objects/object-store-conformance.ts'
 
 const key = randomBytes(32)
 const context = 'acme/backup-1/notes'

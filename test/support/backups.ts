@@ -4,14 +4,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { memoryStore } from '../../src/backup/memory-store.ts'
-import type { ObjectStore } from '../../src/backup/object-store.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { MemoryAuditTrail } from '../../src/core/memory-audit-trail.ts'
 import { memorySecrets } from '../../src/core/memory-secret-store.ts'
 import type { SecretStore } from '../../src/core/secret-store.ts'
 import { TenantNotFoundError } from '../../src/errors.ts'
 import { type Fleet, openFleet } from '../../src/fleet.ts'
+import { memoryStore } from '../../src/objects/memory-store.ts'
+import type { ObjectStore } from '../../src/objects/object-store.ts'
+import type { PurgeStore } from '../../src/operations/purge-store.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../src/postgres/embedded.ts'
 import { createTenancy, type Tenancy } from '../../src/tenancy.ts'
 import { type TestDatabase, testDatabase } from './database.ts'
@@ -102,9 +103,15 @@ export interface BackupFleet {
 
 /** Call it in `before`, and `strike()` in `after`. */
 export async function backupFleet(
-  options: { readonly store?: ObjectStore; readonly withServer?: boolean; readonly more?: string } = {},
+  options: {
+    readonly store?: ObjectStore
+    readonly withServer?: boolean
+    readonly more?: string
+    /** What else holds something of a tenant. */
+    readonly stores?: readonly PurgeStore[]
+  } = {},
 ): Promise<BackupFleet> {
-  const { store = memoryStore(), withServer = true, more = '' } = options
+  const { store = memoryStore(), withServer = true, more = '', stores } = options
   const directory = await mkdtemp(join(tmpdir(), 'partywall-backups-'))
   await writeFile(join(directory, '0001-tables.sql'), tables + more)
   const migrations = pathToFileURL(`${directory}/`)
@@ -123,6 +130,7 @@ export async function backupFleet(
       plans,
       migrations,
       backups: { store: over.store ?? store },
+      stores,
       auditTrail,
       clock: over.clock,
     })

@@ -60,9 +60,10 @@ const importLaws: readonly ImportLaw[] = [
   { in: /^src\/doctor\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|doctor\/)/, why: 'doctor/ judges and prints; who looks is a port' },
   { in: /^src\/audit\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|audit\/)/, why: 'audit/ judges rows; who reads them is a port' },
   { in: /^src\/secrets\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|secrets\/)/, why: 'secrets/ imports core/ only' },
+  { in: /^src\/objects\//, mayNotImport: /^src\/(?!core\/|errors\.ts$|objects\/)/, why: 'objects/ keeps bytes, and knows nobody' },
   {
     in: /^src\/backup\//,
-    mayNotImport: /^src\/(?!(core|operations|backup)\/|errors\.ts$)/,
+    mayNotImport: /^src\/(?!(core|objects|operations|backup)\/|errors\.ts$)/,
     why: 'backup/ knows databases by their ports',
   },
   {

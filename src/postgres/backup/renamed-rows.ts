@@ -1,9 +1,9 @@
 // Rows of one tenant on their way to become another's.
 
-import type { ByteStream } from '../../backup/object-store.ts'
 import type { RowStream } from '../../backup/row-source.ts'
 import { type KeyedTenant, tenantKey } from '../../core/tenant-key.ts'
 import { BackupInvalidError, WrongTenantError } from '../../errors.ts'
+import type { ByteStream } from '../../objects/object-store.ts'
 import { rewriteCopyText } from '../copy/copy-text.ts'
 
 /**

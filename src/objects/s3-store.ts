@@ -7,13 +7,15 @@
 import { Readable } from 'node:stream'
 import { AbortedError, ConfigurationError, ObjectStoreError, TenancyError } from '../errors.ts'
 import {
-  type ByteStream,
-  checkedObjectKey,
-  checkedObjectPrefix,
-  type ObjectOptions,
-  type ObjectStore,
-  type StoredObject,
-} from './object-store.ts'
+  type ByteRange,
+  type DirectAccess,
+  type DirectAccessSigner,
+  type FileStore,
+  type KeptObject,
+  type ObjectPage,
+  pageObjectsMax,
+} from './file-store.ts'
+import { type ByteStream, checkedObjectKey, checkedObjectPrefix, type ObjectOptions, type StoredObject } from './object-store.ts'
 
 export interface S3Credentials {
   readonly accessKeyId: string
@@ -41,8 +43,9 @@ export interface S3StoreOptions {
 }
 
 /**
- * Keeps backups in a bucket. Needs the packages `@aws-sdk/client-s3` and `@aws-sdk/lib-storage`, and of permissions `s3:PutObject`,
- * `s3:GetObject`, `s3:DeleteObject`, `s3:ListBucket` and `s3:AbortMultipartUpload`.
+ * Keeps objects in a bucket. Needs the packages `@aws-sdk/client-s3` and `@aws-sdk/lib-storage`, and of permissions `s3:PutObject`,
+ * `s3:GetObject`, `s3:DeleteObject`, `s3:ListBucket` and `s3:AbortMultipartUpload`; for files of tenants `s3:ListBucketMultipartUploads`
+ * too, and for addresses that clients use themselves the package `@aws-sdk/s3-request-presigner`.
  *
  * @throws {ConfigurationError} for a setting that is not valid; the first call, when a package is not installed.
  * @example
@@ -50,24 +53,28 @@ export interface S3StoreOptions {
  * const store = s3Store({ bucket: 'backups', region: 'eu-central-1', folder: 'partywall/production' })
  * ```
  */
-export function s3Store(options: S3StoreOptions): ObjectStore {
+export function s3Store(options: S3StoreOptions): FileStore {
   return new S3ObjectStore(options)
 }
 
 type Sdk = typeof import('@aws-sdk/client-s3')
 type Storage = typeof import('@aws-sdk/lib-storage')
+type Client = InstanceType<Sdk['S3Client']>
 
 interface Loaded {
   readonly sdk: Sdk
   readonly storage: Storage
-  readonly client: InstanceType<Sdk['S3Client']>
+  readonly client: Client
+  readonly signing: Client
 }
 
 const mebibyte = 1_048_576
+/** The most that one request copies: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html */
+const copyBytesMax = 5 * 1_024 * mebibyte
 /** Of one list: ten million objects. */
 const pagesMax = 10_000
 
-class S3ObjectStore implements ObjectStore {
+class S3ObjectStore implements FileStore {
   readonly kind = 's3'
   readonly #options: S3StoreOptions
   readonly #folder: string
@@ -120,12 +127,15 @@ class S3ObjectStore implements ObjectStore {
     return { key, bytes }
   }
 
-  async get(key: string, { signal }: ObjectOptions = {}): Promise<ByteStream | undefined> {
-    const place = this.#placeOf(key)
-    const answer = await this.#call(`get ${key}`, ({ sdk, client }) =>
-      unlessMissing(client.send(new sdk.GetObjectCommand(place), { ...(signal && { abortSignal: signal }) })),
-    )
-    return answer === undefined ? undefined : readPieces(answer.Body as Readable, key, signal)
+  async get(key: string, options: ObjectOptions = {}): Promise<ByteStream | undefined> {
+    return await this.#read(key, {}, options)
+  }
+
+  async getRange(key: string, { start, end }: ByteRange, options: ObjectOptions = {}): Promise<ByteStream | undefined> {
+    // There is no way to ask for no bytes, nor for such behind the end.
+    const found = await this.head(key)
+    if (found === undefined || start >= Math.min(end, found.bytes)) return found && nothing()
+    return await this.#read(key, { Range: `bytes=${start}-${end - 1}` }, options)
   }
 
   async head(key: string): Promise<StoredObject | undefined> {
@@ -140,21 +150,99 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async list(prefix: string): Promise<readonly StoredObject[]> {
+    const found: StoredObject[] = []
+    let after: string | undefined
+    for (let pages = 1; ; pages += 1) {
+      const { objects, next } = await this.page(prefix, { after })
+      for (const { key, bytes } of objects) found.push({ key, bytes })
+      if (next === undefined) return found.sort((a, b) => (a.key < b.key ? -1 : 1))
+      if (pages === pagesMax) throw new ObjectStoreError(`S3: list ${prefix}: a list without an end.`, { retryable: false })
+      after = next
+    }
+  }
+
+  async page(prefix: string, options: { after?: string | undefined; limit?: number | undefined } = {}): Promise<ObjectPage> {
+    const { after, limit: MaxKeys = pageObjectsMax } = options
+    const Prefix = this.#folder + checkedObjectPrefix(prefix)
+    const page = { Bucket: this.#options.bucket, Prefix, MaxKeys, ...(after !== undefined && { StartAfter: this.#folder + after }) }
+    const answer = await this.#call(`list ${prefix}`, ({ sdk, client }) => client.send(new sdk.ListObjectsV2Command(page)))
+    const objects: KeptObject[] = []
+    for (const { Key = '', Size = 0, LastModified = new Date(0) } of answer.Contents ?? []) {
+      if (Key.startsWith(Prefix)) objects.push({ key: Key.slice(this.#folder.length), bytes: Size, modifiedAt: LastModified })
+    }
+    return { objects, next: answer.IsTruncated === true ? objects.at(-1)?.key : undefined }
+  }
+
+  async copy(from: string, to: string, options: ObjectOptions = {}): Promise<StoredObject | undefined> {
+    const target = this.#placeOf(to)
+    const found = await this.head(from)
+    if (found === undefined) return undefined
+    if (found.bytes > copyBytesMax) {
+      const body = await this.get(from, options)
+      return body && (await this.put(to, body, options))
+    }
+    const source = this.#placeOf(from)
+    const CopySource = `${source.Bucket}/${source.Key}`
+    const answer = await this.#call(`copy ${from}`, ({ sdk, client }) =>
+      unlessMissing(client.send(new sdk.CopyObjectCommand({ ...target, CopySource }), abortable(options))),
+    )
+    return answer && { key: to, bytes: found.bytes }
+  }
+
+  /** Parts of uploads that were never completed are paid for, and are in no list of objects. */
+  async discardUnfinished(prefix: string, before: Date): Promise<number> {
     const { bucket: Bucket } = this.#options
     const Prefix = this.#folder + checkedObjectPrefix(prefix)
-    const found: StoredObject[] = []
-    let ContinuationToken: string | undefined
-    for (let pages = 1; ; pages += 1) {
-      const page = { Bucket, Prefix, ...(ContinuationToken === undefined ? {} : { ContinuationToken }) }
-      const answer = await this.#call(`list ${prefix}`, ({ sdk, client }) => client.send(new sdk.ListObjectsV2Command(page)))
-      for (const { Key = '', Size = 0 } of answer.Contents ?? []) {
-        if (Key.startsWith(Prefix)) found.push({ key: Key.slice(this.#folder.length), bytes: Size })
+    const stale: { readonly Key: string; readonly UploadId: string }[] = []
+    let markers: { readonly KeyMarker?: string; readonly UploadIdMarker?: string } = {}
+    for (let pages = 1; pages <= pagesMax; pages += 1) {
+      const page = { Bucket, Prefix, ...markers }
+      const answer = await this.#call(`list uploads ${prefix}`, ({ sdk, client }) => client.send(new sdk.ListMultipartUploadsCommand(page)))
+      for (const { Key, UploadId, Initiated } of answer.Uploads ?? []) {
+        if (Key?.startsWith(Prefix) && UploadId !== undefined && (Initiated ?? new Date(0)) < before) stale.push({ Key, UploadId })
       }
-      ContinuationToken = answer.NextContinuationToken
-      if (answer.IsTruncated !== true || ContinuationToken === undefined) break
-      if (pages === pagesMax) throw new ObjectStoreError(`S3: list ${prefix}: a list without an end.`, { retryable: false })
+      if (answer.IsTruncated !== true || answer.NextKeyMarker === undefined) break
+      markers = {
+        KeyMarker: answer.NextKeyMarker,
+        ...(answer.NextUploadIdMarker !== undefined && { UploadIdMarker: answer.NextUploadIdMarker }),
+      }
     }
-    return found.sort((a, b) => (a.key < b.key ? -1 : 1))
+    for (const upload of stale) {
+      await this.#call(`abort upload ${prefix}`, ({ sdk, client }) =>
+        unlessMissing(client.send(new sdk.AbortMultipartUploadCommand({ Bucket, ...upload }))),
+      )
+    }
+    return stale.length
+  }
+
+  readonly direct: DirectAccessSigner = { sign: async (key, access) => await this.#sign(key, access) }
+
+  /** Signature Version 4 in the query: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html */
+  async #sign(key: string, access: DirectAccess): Promise<{ readonly url: string; readonly headers: Readonly<Record<string, string>> }> {
+    const place = this.#placeOf(key)
+    const { method, contentType, disposition, expiresInMs } = access
+    const expiresIn = Math.max(1, Math.floor(expiresInMs / 1_000))
+    return await this.#call(`sign ${key}`, async ({ sdk, signing: client }) => {
+      const { getSignedUrl } = await presigner()
+      if (method === 'GET') {
+        const told = {
+          ...(contentType && { ResponseContentType: contentType }),
+          ...(disposition && { ResponseContentDisposition: disposition }),
+        }
+        return { url: await getSignedUrl(client, new sdk.GetObjectCommand({ ...place, ...told }), { expiresIn }), headers: {} }
+      }
+      const headers = contentType === undefined ? {} : { 'content-type': contentType }
+      const put = new sdk.PutObjectCommand({ ...place, ...(contentType && { ContentType: contentType }) })
+      return { url: await getSignedUrl(client, put, { expiresIn, signableHeaders: new Set(Object.keys(headers)) }), headers }
+    })
+  }
+
+  async #read(key: string, part: { readonly Range?: string }, options: ObjectOptions): Promise<ByteStream | undefined> {
+    const place = this.#placeOf(key)
+    const answer = await this.#call(`get ${key}`, ({ sdk, client }) =>
+      unlessMissing(client.send(new sdk.GetObjectCommand({ ...place, ...part }), abortable(options))),
+    )
+    return answer === undefined ? undefined : readPieces(answer.Body as Readable, key, options.signal)
   }
 
   #placeOf(key: string): { readonly Bucket: string; readonly Key: string } {
@@ -175,23 +263,43 @@ class S3ObjectStore implements ObjectStore {
   async #load(): Promise<Loaded> {
     const { region, endpoint, credentials, triesMax = 3, forcePathStyle = endpoint !== undefined } = this.#options
     const [sdk, storage] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/lib-storage')]).catch((cause: unknown) => {
-      const message = 'Backups in S3 need packages that are not there. Run: npm install @aws-sdk/client-s3 @aws-sdk/lib-storage'
+      const message = 'Objects in S3 need packages that are not there. Run: npm install @aws-sdk/client-s3 @aws-sdk/lib-storage'
       throw new ConfigurationError(message, { cause })
     })
     try {
-      const client = new sdk.S3Client({
+      const settings = {
         maxAttempts: triesMax,
         forcePathStyle,
         ...(region === undefined ? {} : { region }),
         ...(endpoint === undefined ? {} : { endpoint }),
         ...(credentials === undefined ? {} : { credentials: async () => withoutUndefined(await credentials()) }),
+      }
+      const client = new sdk.S3Client(settings)
+      // Otherwise an address to put something has the checksum of nothing in it, and what is sent is refused.
+      const signing = new sdk.S3Client({
+        ...settings,
+        requestChecksumCalculation: 'WHEN_REQUIRED',
+        responseChecksumValidation: 'WHEN_REQUIRED',
       })
       await client.config.region()
-      return { sdk, storage, client }
+      return { sdk, storage, client, signing }
     } catch (cause) {
       throw new ConfigurationError('There is no region, or none that can be: give region, or set AWS_REGION.', { cause })
     }
   }
+}
+
+function abortable({ signal }: ObjectOptions): { readonly abortSignal?: AbortSignal } {
+  return signal === undefined ? {} : { abortSignal: signal }
+}
+
+async function* nothing(): AsyncGenerator<never> {}
+
+async function presigner(): Promise<typeof import('@aws-sdk/s3-request-presigner')> {
+  return await import('@aws-sdk/s3-request-presigner').catch((cause: unknown) => {
+    const message = 'Addresses into S3 need a package that is not there. Run: npm install @aws-sdk/s3-request-presigner'
+    throw new ConfigurationError(message, { cause })
+  })
 }
 
 async function* readPieces(body: Readable, key: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
@@ -206,7 +314,7 @@ async function unlessMissing<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer
   } catch (error) {
-    if (['NoSuchKey', 'NotFound'].includes(nameOf(error))) return undefined
+    if (['NoSuchKey', 'NotFound', 'NoSuchUpload'].includes(nameOf(error))) return undefined
     throw error
   }
 }
@@ -247,5 +355,5 @@ const loopbackHosts: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[
 function refusePlainHttp(endpoint: string): void {
   const url = URL.parse(endpoint)
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && loopbackHosts.has(url.hostname))) return
-  throw new ConfigurationError('endpoint is not an https address. Over plain http anybody on the way can take backups away.')
+  throw new ConfigurationError('endpoint is not an https address. Over plain http anybody on the way can take objects away.')
 }

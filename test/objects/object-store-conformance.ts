@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
-import type { ByteStream, ObjectStore } from '../../src/backup/object-store.ts'
 import { AbortedError, ClosedError, InvalidInputError } from '../../src/errors.ts'
+import type { ByteStream, ObjectStore } from '../../src/objects/object-store.ts'
 
 /** Keys that a store could take for another key, or a path out of it. */
-const hostileKeys: readonly string[] = [
+export const hostileKeys: readonly string[] = [
   '',
   '/',
   'a/',
