@@ -1,5 +1,6 @@
 // npm test                    lint, types, unused code, then every test but the slow ones; then those of the wall in each placement
 // npm test -- test/x.test.ts  these files alone
+// npm run test:services       adapters against the real servers of others, which the tests start themselves
 // npm run test:full           all of it, the slow ones, and the lot again on PostgreSQL 15, 16 and 17
 
 import { spawnSync } from 'node:child_process'
@@ -10,6 +11,7 @@ import { otherPlacements, placementTests } from './placement-tests.mjs'
 
 const args = process.argv.slice(2)
 const isFull = args.includes('--full')
+const isServices = args.includes('--services')
 const files = args.filter((arg) => !arg.startsWith('--'))
 
 const failed = []
@@ -17,16 +19,19 @@ const failed = []
 let told = ''
 const quick = ['test/*.test.ts', 'test/!(full|mutants|services|support)/**/*.test.ts', 'examples/*/test/**/*.test.ts']
 const slow = ['test/full/**/*.test.ts']
+const services = ['test/services/**/*.test.ts']
 /** Beside the embedded server, which is a PostgreSQL 18. Pre-releases all, so that ranges would not find them. */
 const otherVersions = { 15: '15.18.0-beta.17', 16: '16.14.0-beta.17', 17: '17.10.0-beta.17' }
 
 if (files.length > 0) {
   test(files)
+} else if (isServices) {
+  test(services, {}, 'tests of adapters, against real servers')
 } else {
   run('lint', 'biome', ['check', '.'])
   run('types', 'tsc', ['-p', 'tsconfig.json'])
   run('unused', 'knip', [])
-  test(isFull ? [...quick, ...slow] : quick)
+  test(isFull ? [...quick, ...slow, ...services] : quick)
   for (const placement of otherPlacements) {
     test(placementTests(), { PARTYWALL_TEST_PLACEMENT: placement }, `tests of the wall, with tenants in the placement ${placement}`)
   }
