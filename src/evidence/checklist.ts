@@ -15,7 +15,7 @@ interface Box {
   readonly kit?: readonly string[] | undefined
   /** … a fact, … */
   readonly fact?: ((box: Box, facts: EvidenceFacts, now: Date) => EvidenceStatement) | undefined
-  /** … or not at all: what is missing. */
+  /** … or not at all: what is missing. Beside attacks: what is missing where none of them could be tried, since not every installation has it. */
   readonly missing?: string | undefined
 }
 
@@ -96,7 +96,17 @@ export const boxes: readonly Box[] = [
     id: 'file-paths',
     text: 'File paths carry the tenant',
     controls: access,
-    missing: 'This installation stores no files through partywall.',
+    kit: [
+      'files.get',
+      'files.list',
+      'files.foreign-address',
+      'files.up',
+      'files.prefix',
+      'files.encoded',
+      'files.overwrite',
+      'files.delete',
+    ],
+    missing: 'No files of tenants were tried: an application that stores none through partywall has none.',
   },
   {
     id: 'search-scoped',
@@ -162,7 +172,8 @@ function ticked(box: Box, facts: EvidenceFacts, now: Date): EvidenceStatement {
   const { id, text, controls, attacks, kit, fact, missing } = box
   if (fact !== undefined) return fact(box, facts, now)
   const sets = [attacks, kit].filter((names) => names !== undefined)
-  if (sets.length === 0) {
+  const isTried = facts.attacks.kind === 'seen' && facts.attacks.value.some(({ name }) => sets.flat().includes(name))
+  if (sets.length === 0 || (missing !== undefined && !isTried)) {
     return {
       id,
       text,

@@ -5,6 +5,8 @@ import { test } from 'node:test'
 import { boxes, checklist } from '../../../src/evidence/checklist.ts'
 import type { AttackEvidence, EvidenceFacts } from '../../../src/evidence/facts.ts'
 import { attackList } from '../../../src/testing/isolation/attack-list.ts'
+import { filesProbe } from '../../../src/testing/isolation/files-probe.ts'
+import { cacheProbe } from '../../../src/testing/isolation/resource-attacks.ts'
 import { about, goodFacts, seen } from '../../support/evidence-facts.ts'
 import { sourceFiles } from '../../support/source-files.ts'
 
@@ -18,7 +20,7 @@ test('there are as many boxes as on the list, each with a name of its own and a 
 })
 
 test('every attack of the isolation kit that a box names is on the kit’s list', () => {
-  const ids = new Set(attackList().map(({ id }) => id))
+  const ids = new Set(attackList([cacheProbe, filesProbe]).map(({ id }) => id))
   const named = boxes.flatMap(({ kit }) => kit ?? [])
   assert.ok(named.length > 10)
   assert.deepEqual(
@@ -61,7 +63,9 @@ test('a box is ticked by either that tried all of its own, and by no part of it;
 })
 
 test('without a report of attacks no box of attacks is ticked, however good everything else is', () => {
-  const ofAttacks = boxes.filter(({ id, attacks, kit }) => attacks ?? kit ?? ['isolated-tests', 'cross-tenant-tests'].includes(id))
+  const ofAttacks = boxes.filter(
+    ({ id, attacks, kit, missing }) => missing === undefined && (attacks ?? kit ?? ['isolated-tests', 'cross-tenant-tests'].includes(id)),
+  )
   assert.ok(ofAttacks.length >= 7)
   const verdictsFor = (attacks: EvidenceFacts['attacks']): readonly string[] => {
     const { statements } = checklist(goodFacts({ attacks }), about.now)
@@ -75,6 +79,15 @@ test('without a report of attacks no box of attacks is ticked, however good ever
   const every = ofAttacks.flatMap(({ attacks = [], kit = [] }) => [...attacks, ...kit])
   assert.deepEqual(verdictsFor(seen(made([...every, 'read.every-row'], 'void'))), all('not_seen'))
   assert.deepEqual(verdictsFor(seen(made([...every, 'read.every-row']))), all('passed'))
+})
+
+test('a part that not every installation has is not present where nothing of it was tried, and ticked where all was', () => {
+  const { id, kit } = boxes.find((each) => each.id === 'file-paths')!
+  assert.equal(verdictOf(id, []), 'not_present')
+  assert.equal(verdictOf(id, made(['cache.same-key'])), 'not_present')
+  assert.equal(verdictOf(id, made(kit!.slice(1))), 'not_seen')
+  assert.equal(verdictOf(id, made(kit!)), 'passed')
+  assert.equal(verdictOf(id, [...made(kit!), ...made([kit![0]!], 'leaked')]), 'failed')
 })
 
 test('tests that could not be tried were not run, and those of the self-check are in nobody’s tenants but the application’s', () => {
