@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import type { AuditRow } from '../../src/audit/chain.ts'
 import { type AuditVerdict, verifyLog } from '../../src/audit/verify-log.ts'
 import { entriesOf } from '../../src/core/audit-batch.ts'
@@ -74,10 +75,12 @@ describe('the audit log', () => {
       for (let n = 0; !isOver; n++) {
         await write('mover', `folder ${n}`)
         written.push(`folder ${n}`)
+        // At a reader's pace: what a move copies must not depend on how fast the machine is.
+        await setTimeout(5)
       }
     })()
     const has = async (more: number): Promise<void> => {
-      for (const until = written.length + more; written.length < until; ) await new Promise(setImmediate)
+      for (const until = written.length + more; written.length < until; ) await setTimeout(5)
     }
     for (const to of ['schema', 'database', 'pooled'] as const) {
       await fleet.moves.start('mover', { to }, { reason })

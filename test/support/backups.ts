@@ -28,6 +28,7 @@ create table folders (
   unique (tenant_id, name),
   foreign key (tenant_id, parent_id) references folders (tenant_id, id) deferrable initially deferred
 );
+create index on folders (tenant_id, parent_id);
 create table notes (
   tenant_id uuid not null default partywall.tenant_id(),
   id uuid not null default gen_random_uuid(),
