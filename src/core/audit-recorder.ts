@@ -218,7 +218,7 @@ export class AuditRecorder {
     const deadline = this.#clock.monotonic() + this.#waitMs
     for (;;) {
       // A log that does not answer is not waited for any longer than one that says no.
-      await Promise.race([this.flush(), pause(Math.max(0, deadline - this.#clock.monotonic()))])
+      await settledWithin(this.flush(), Math.max(0, deadline - this.#clock.monotonic()))
       if (this.#lines.size === 0 || this.#clock.monotonic() >= deadline) break
       await pause(50)
     }
@@ -367,6 +367,17 @@ export class AuditRecorder {
 
 async function pause(ms: number): Promise<void> {
   await new Promise<void>((resolve) => runOutside(() => setTimeout(resolve, ms)))
+}
+
+/** Leaves no timer behind: a process that has closed everything must be able to end. */
+async function settledWithin(work: Promise<unknown>, ms: number): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = runOutside(() => setTimeout(late.resolve, ms))
+  try {
+    await Promise.race([work, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function noLog(tenant: Tenant): AuditUnavailableError {

@@ -222,3 +222,12 @@ test('closing does not wait for a log that never answers', async () => {
   await assert.rejects(recorder.close(), /1 audit entries of 1 tenants/)
   resolve()
 })
+
+test('closing leaves no timer that would keep the process alive', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+  const before = timers()
+  const recorder = new AuditRecorder({ log: new MoodyLog(), clock: systemClock, waitMs: 60_000 })
+  recorder.record(bob, fact(1))
+  await recorder.close()
+  assert.equal(timers(), before)
+})
