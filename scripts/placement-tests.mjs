@@ -6,6 +6,9 @@ import { globSync } from 'node:fs'
 /** The placements beside `pooled`, in which everything runs. */
 export const otherPlacements = ['schema', 'database', 'server']
 
+/** Those of the quick run: a server of its own is a database of its own too, somewhere else. */
+export const quickPlacements = ['schema', 'server']
+
 const sensitive = [
   'test/isolation/*.test.ts',
   'test/postgres/{break-glass,break-glass-doors,kysely,lease,lease-moving,moving-gates,outage,probe-plan,repository,repository-page,tenant-pool,tenant-pool-conformance,transaction}.test.ts',

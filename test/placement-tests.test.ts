@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { ofOnePlacement, otherPlacements, placementTests } from '../scripts/placement-tests.mjs'
+import { ofOnePlacement, otherPlacements, placementTests, quickPlacements } from '../scripts/placement-tests.mjs'
 import { isolations } from '../src/core/placement.ts'
 import { sourceFiles } from './support/source-files.ts'
 
@@ -32,6 +32,8 @@ describe('the suite of the wall', () => {
 
   test('runs in every placement that there is', () => {
     assert.deepEqual(['pooled', ...otherPlacements], isolations)
+    // A placement inside a database that is shared, and one in its own: each way of binding is in the quick run.
+    assert.deepEqual(quickPlacements, ['schema', 'server'])
   })
 
   test('never asks a table by its schema’s name, which is another in every placement', () => {
