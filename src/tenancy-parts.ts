@@ -1,8 +1,12 @@
 // What a tenancy is made of, and how it is taken apart.
 
+import type { ApiKeys } from './core/api-keys.ts'
+import type { AuditTrail } from './core/audit-trail.ts'
 import type { BreakGlassStore } from './core/break-glass-store.ts'
 import type { OpeningWitnesses } from './core/open-grant.ts'
+import type { TenantScope } from './core/tenant-context.ts'
 import type { TenantDirectory } from './core/tenant-directory.ts'
+import type { Tenants } from './core/tenants.ts'
 import type { ControlPool } from './postgres/control-pool.ts'
 import type { ProtectedTables } from './postgres/kysely-predicate.ts'
 import type { Leases } from './postgres/lease.ts'
@@ -27,6 +31,14 @@ export interface TenancyParts {
   readonly audit: TenantAudit
   readonly protectedNames: ProtectedTables
   readonly witnesses: OpeningWitnesses & { readonly store: BreakGlassStore }
+}
+
+/** The parts, and those that a tenancy shows as they are. */
+export interface JoinedParts extends TenancyParts {
+  readonly scope: TenantScope
+  readonly tenants: Tenants
+  readonly auditTrail: AuditTrail
+  readonly apiKeys: ApiKeys
 }
 
 /** In the order in which nothing that is closed is needed any more. */

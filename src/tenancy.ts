@@ -1,44 +1,27 @@
-// createTenancy(): the one place where the parts are joined. It wires, and decides nothing else.
+// createTenancy() and what it makes: each door of a tenancy, opened for the tenant in context alone.
 
 import type { Kysely } from 'kysely'
 import type { Actor } from './core/actor.ts'
 import type { ApiKeys } from './core/api-keys.ts'
 import type { AuditTrail } from './core/audit-trail.ts'
 import type { Grant } from './core/break-glass.ts'
-import { type Clock, systemClock } from './core/clock.ts'
-import { FairQueue, type FairQueueStats } from './core/fair-queue.ts'
+import { systemClock } from './core/clock.ts'
+import type { FairQueueStats } from './core/fair-queue.ts'
 import { runByGrant } from './core/open-grant.ts'
-import { mainPlacement } from './core/placement.ts'
-import { PlannedCatalog } from './core/planned-catalog.ts'
-import { Plans } from './core/plans.ts'
-import type { SecretReader } from './core/secret-reader.ts'
 import type { TenantRef } from './core/tenant.ts'
-import { type AcrossTenantsOptions, createTenantContext, type TenantContext, TenantScope } from './core/tenant-context.ts'
-import { TenantDirectory } from './core/tenant-directory.ts'
-import { Tenants } from './core/tenants.ts'
+import { type AcrossTenantsOptions, createTenantContext, type TenantContext, type TenantScope } from './core/tenant-context.ts'
+import type { Tenants } from './core/tenants.ts'
 import { BreakGlassRefusedError, ClosedError, ConfigurationError } from './errors.ts'
-import { PostgresApiKeys } from './postgres/api-keys.ts'
-import { sharedAuditSink } from './postgres/audit-sinks.ts'
-import { PostgresAuditTrail } from './postgres/audit-trail.ts'
 import { assertSafe, type ProtectedTable, protectedTables } from './postgres/boot-gate.ts'
-import { PostgresBreakGlassStore } from './postgres/break-glass-store.ts'
 import { assertWallStands } from './postgres/canaries.ts'
 import { assertSealed } from './postgres/canary.ts'
-import { Capabilities, type Capability } from './postgres/capabilities.ts'
-import { PostgresCatalog } from './postgres/catalog.ts'
-import { ConnectionBudget } from './postgres/connection-budget.ts'
+import type { Capability } from './postgres/capabilities.ts'
 import { ControlPool } from './postgres/control-pool.ts'
-import { PostgresFileIndexes } from './postgres/file-index.ts'
 import { tenantKysely } from './postgres/kysely.ts'
 import type { ProtectedTables } from './postgres/kysely-predicate.ts'
 import type { QueryOptions } from './postgres/lease.ts'
-import { Leases, type LeasesOptions } from './postgres/lease.ts'
-import { MoveWait } from './postgres/move-wait.ts'
-import { OpenDatabases } from './postgres/open-databases.ts'
-import { ConnectionPool } from './postgres/pool.ts'
 import { declareGlobalTable, protectTable } from './postgres/protect.ts'
 import { protectedNames } from './postgres/protected-names.ts'
-import { ReplicaDatabases } from './postgres/replicas.ts'
 import { type RepositoryOptions, TenantRepository } from './postgres/repository.ts'
 import type { QueryResult } from './postgres/result.ts'
 import type { TenantDatabase } from './postgres/tenant-database.ts'
@@ -46,12 +29,12 @@ import { TenantHandle } from './postgres/tenant-handle.ts'
 import { TenantPool, type TenantPoolOptions } from './postgres/tenant-pool.ts'
 import type { TenantTransaction } from './postgres/transaction.ts'
 import type { StreamOptions, TransactionOptions } from './postgres/transaction-options.ts'
-import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
-import { type TenantCache, TenantCaches } from './resources/cache/tenant-cache.ts'
-import { FilesOfTenants, type TenantFiles } from './resources/files/tenant-files.ts'
+import type { TenantCache } from './resources/cache/tenant-cache.ts'
+import type { TenantFiles } from './resources/files/tenant-files.ts'
+import { joinParts } from './tenancy-join.ts'
 import type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
-import { closeParts, type TenancyParts } from './tenancy-parts.ts'
-import { openStatementAudit, TenantAudit } from './tenant-audit.ts'
+import { closeParts, type JoinedParts, type TenancyParts } from './tenancy-parts.ts'
+import type { TenantAudit } from './tenant-audit.ts'
 
 /** Tenants, their context, and the doors to their data. Made by {@link createTenancy}. */
 export class Tenancy {
@@ -67,14 +50,7 @@ export class Tenancy {
   #isClosed = false
 
   /** @internal */
-  constructor(
-    parts: TenancyParts & {
-      readonly scope: TenantScope
-      readonly tenants: Tenants
-      readonly auditTrail: AuditTrail
-      readonly apiKeys: ApiKeys
-    },
-  ) {
+  constructor(parts: JoinedParts) {
     this.scope = parts.scope
     this.tenants = parts.tenants
     this.auditTrail = parts.auditTrail
@@ -362,120 +338,10 @@ export async function createTenancy(options: TenancyOptions): Promise<Tenancy> {
     const appRole = await assertSealed({ reader, database: options.database, applicationName })
     await assertSafe(reader, appRole)
     await assertWallStands({ reader, database: options.database, clock, applicationName, prepare: options.pool?.prepare })
-    return await join(options, { clock, applicationName, reader, writer })
+    return new Tenancy(await joinParts(options, { clock, applicationName, reader, writer }))
   } catch (error) {
     await reader.close()
     await writer?.close()
     throw error
   }
-}
-
-/** Of a process that was given none. */
-const noSecrets: SecretReader = { get: async () => undefined }
-
-interface Base {
-  readonly clock: Clock
-  readonly applicationName: string
-  readonly reader: ControlPool
-  readonly writer: ControlPool | undefined
-}
-
-async function join(options: TenancyOptions, base: Base): Promise<Tenancy> {
-  const plans = new Plans(options.plans)
-  const catalog = new PlannedCatalog(new PostgresCatalog(base), plans)
-  const directory = await TenantDirectory.open({ catalog, clock: base.clock, ttlMs: options.tenantTtlMs })
-  try {
-    return await joinAll(options, { ...base, plans, catalog, directory })
-  } catch (error) {
-    await directory.close()
-    throw error
-  }
-}
-
-async function joinAll(
-  options: TenancyOptions,
-  base: Base & { readonly plans: Plans; readonly catalog: PlannedCatalog; readonly directory: TenantDirectory },
-): Promise<Tenancy> {
-  const { clock, applicationName, reader, writer, plans, catalog, directory } = base
-  const auditTrail = options.auditTrail ?? new PostgresAuditTrail(reader)
-  const scope = new TenantScope(auditTrail)
-  const capabilities = new Capabilities({
-    control: reader,
-    clock,
-    ttlMs: options.capabilityTtlMs,
-    issuedTo: `${applicationName} ${process.pid}`,
-  })
-  const { connectionsMax = 10, ownConnectionsMax = 4, totalConnectionsMax = 50, ...poolOptions } = options.pool ?? {}
-  const budget = new ConnectionBudget({ connectionsMax: totalConnectionsMax, clock })
-  const pool = new ConnectionPool({ connectionString: options.database, clock, applicationName, budget, ...poolOptions })
-  const queue = new FairQueue({ ...options.admission, slots: connectionsMax, clock })
-  const databases = new OpenDatabases({
-    main: { name: mainPlacement.database, holds: 'pooled', pool, queue, capabilities, audit: sharedAuditSink(reader) },
-    reader,
-    urls: { app: options.database, gatekeeper: options.catalog },
-    secrets: options.secrets ?? noSecrets,
-    clock,
-    locate: async ({ id }) => {
-      const now = await catalog.find({ kind: 'id', id })
-      if (now?.epoch !== directory.tryFind(id)?.epoch) directory.invalidate(id)
-      return now
-    },
-    serves: options.serves,
-    budget,
-    pool: poolOptions,
-    admission: options.admission,
-    sharedConnectionsMax: connectionsMax,
-    ownConnectionsMax,
-    databasesMax: 2_000,
-    capabilityTtlMs: options.capabilityTtlMs,
-    applicationName,
-  })
-  const { movingWaitMs } = options
-  const { tenantWaitingMax, waitingMax } = options.admission ?? {}
-  const moveWait = new MoveWait({ databases, clock, movingWaitMs, tenantWaitingMax, waitingMax })
-  const statementAudit = await openStatementAudit(options.audit, { databases, moveWait, clock })
-  const leaseOptions: Omit<LeasesOptions, 'databases'> = {
-    clock,
-    moveWait,
-    weight: ({ tenant }) => plans.weightOf(tenant.plan),
-    statementTimeoutMs: options.statementTimeoutMs,
-    audit: statementAudit,
-    onRefused: (id) => directory.invalidate(id),
-  }
-  const leases = new Leases({ ...leaseOptions, databases })
-  const replicas = new ReplicaDatabases({
-    ...options.replicas,
-    ...{ primary: databases, reader, clock, directory, admission: options.admission },
-    urls: { app: options.database, gatekeeper: options.catalog },
-    secrets: options.secrets ?? noSecrets,
-    pool: { ...poolOptions, applicationName },
-    sharedConnectionsMax: connectionsMax,
-    ownConnectionsMax,
-  })
-  const replicaLeases = new Leases({ ...leaseOptions, databases: replicas, isReadOnly: true })
-  const caches = new TenantCaches({ store: options.cache ?? new MemoryCacheStore() })
-  const indexes = new PostgresFileIndexes({ for: (context) => new TenantHandle(leases, context) })
-  const files = new FilesOfTenants({ options: options.files, indexes, clock })
-  const tenants = new Tenants({ catalog, directory, auditTrail, scope })
-  const names = protectedNames(await protectedTables(reader))
-  const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
-  return new Tenancy({
-    reader,
-    writer,
-    directory,
-    databases,
-    moveWait,
-    leases,
-    replicas,
-    replicaLeases,
-    caches,
-    files,
-    audit: new TenantAudit({ audit: statementAudit, scope, leases }),
-    scope,
-    tenants,
-    auditTrail,
-    apiKeys,
-    protectedNames: names,
-    witnesses: { store: new PostgresBreakGlassStore({ reader, writer }), secrets: options.secrets ?? noSecrets, auditTrail, clock },
-  })
 }
