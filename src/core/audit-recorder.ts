@@ -5,6 +5,7 @@ import { AuditUnavailableError, ClosedError } from '../errors.ts'
 import { AuditBatch, type AuditFact } from './audit-batch.ts'
 import type { AuditAppendOutcome, AuditLog, AuditPayload } from './audit-log.ts'
 import type { Clock } from './clock.ts'
+import { settledWithin } from './settled-within.ts'
 import type { Tenant, TenantId } from './tenant.ts'
 import { runOutside } from './tenant-context.ts'
 
@@ -367,17 +368,6 @@ export class AuditRecorder {
 
 async function pause(ms: number): Promise<void> {
   await new Promise<void>((resolve) => runOutside(() => setTimeout(resolve, ms)))
-}
-
-/** Leaves no timer behind: a process that has closed everything must be able to end. */
-async function settledWithin(work: Promise<unknown>, ms: number): Promise<void> {
-  const late = Promise.withResolvers<void>()
-  const timer = runOutside(() => setTimeout(late.resolve, ms))
-  try {
-    await Promise.race([work, late.promise])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 function noLog(tenant: Tenant): AuditUnavailableError {
