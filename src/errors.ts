@@ -321,6 +321,14 @@ export class FileCorruptError extends errorClass('PW_FILE_CORRUPT', 500, false, 
 /** A signed address opens nothing: forged, changed, expired, for another method or tenant, or older than the tenant's last change. */
 export class SignedUrlRefusedError extends errorClass('PW_SIGNED_URL_REFUSED', 403, false, 'The address is not valid any more.') {}
 
+// ── Jobs ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The job is not this runner's any more: it was taken for dead, and another has the job, or the job was taken away. Stop. */
+export class JobLostError extends errorClass('PW_JOB_LOST', 409, false, 'Somebody else is doing this.') {}
+
+/** The tenant has no such job, or none in that state. One that is done is gone. */
+export class JobNotFoundError extends errorClass('PW_JOB_NOT_FOUND', 404, false, 'Not found.') {}
+
 // ── HTTP ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** No route has this method and path. */
@@ -433,6 +441,8 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     FileInfectedError,
     FileCorruptError,
     SignedUrlRefusedError,
+    JobLostError,
+    JobNotFoundError,
     RouteNotFoundError,
     BodyTooLargeError,
     MediaTypeError,

@@ -19,6 +19,7 @@ export type { Isolation, Placement } from './core/placement.ts'
 export type { GateState, PlacedTenant, PlacementAdapter, PlacementFacts, PlacementFinding, PurgeCount } from './core/placement-adapter.ts'
 export type { Plan } from './core/plans.ts'
 export type { SecretStore } from './core/secret-store.ts'
+export type { StandardSchema } from './core/standard-schema.ts'
 export {
   type Json,
   parseTenantId,
@@ -70,6 +71,8 @@ export {
   InvalidIdentityError,
   InvalidInputError,
   InvalidTenantRefError,
+  JobLostError,
+  JobNotFoundError,
   MediaTypeError,
   MigrationError,
   MoveDiffersError,
@@ -211,6 +214,10 @@ export { type FilesDoor, type SignedFileAnswer, type SignedFileRequest, serveSig
 export type { SignedUrl, SignedUrlOptions } from './resources/files/signed-access.ts'
 export { type SignedFile, SignedFileUrls, type SignedFileUrlsOptions } from './resources/files/signed-file-urls.ts'
 export type { TenantFiles } from './resources/files/tenant-files.ts'
+export type { JobInfo, JobState } from './resources/jobs/job-store.ts'
+export type { JobFailure, JobWorker, JobWorkerOptions } from './resources/jobs/job-worker.ts'
+export { type AnyTenantJob, type RunningJob, type TenantJob, type TenantJobOptions, tenantJob } from './resources/jobs/tenant-job.ts'
+export type { EnqueueOptions, ScheduleInfo, ScheduleOptions, TenantJobs } from './resources/jobs/tenant-jobs.ts'
 export { createTenancy, type Tenancy } from './tenancy.ts'
 export type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
 export type { AuditNote, AuditOptions, TenantAudit } from './tenant-audit.ts'

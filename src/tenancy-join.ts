@@ -6,7 +6,7 @@ import { mainPlacement } from './core/placement.ts'
 import { PlannedCatalog } from './core/planned-catalog.ts'
 import { Plans } from './core/plans.ts'
 import type { SecretReader } from './core/secret-reader.ts'
-import { TenantScope } from './core/tenant-context.ts'
+import { type TenantContext, TenantScope } from './core/tenant-context.ts'
 import { TenantDirectory } from './core/tenant-directory.ts'
 import { Tenants } from './core/tenants.ts'
 import { PostgresApiKeys } from './postgres/api-keys.ts'
@@ -19,6 +19,7 @@ import { PostgresCatalog } from './postgres/catalog.ts'
 import { ConnectionBudget } from './postgres/connection-budget.ts'
 import type { ControlPool } from './postgres/control-pool.ts'
 import { PostgresFileIndexes } from './postgres/file-index.ts'
+import { PostgresJobStores } from './postgres/job-store.ts'
 import { Leases, type LeasesOptions } from './postgres/lease.ts'
 import { MoveWait } from './postgres/move-wait.ts'
 import { OpenDatabases } from './postgres/open-databases.ts'
@@ -26,9 +27,12 @@ import { ConnectionPool } from './postgres/pool.ts'
 import { protectedNames } from './postgres/protected-names.ts'
 import { ReplicaDatabases } from './postgres/replicas.ts'
 import { TenantHandle } from './postgres/tenant-handle.ts'
+import { PostgresWorkMarks } from './postgres/work-marks.ts'
 import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 import { TenantCaches } from './resources/cache/tenant-cache.ts'
 import { FilesOfTenants } from './resources/files/tenant-files.ts'
+import { JobWorkers } from './resources/jobs/job-workers.ts'
+import { JobsOfTenants } from './resources/jobs/tenant-jobs.ts'
 import type { TenancyOptions } from './tenancy-options.ts'
 import type { JoinedParts } from './tenancy-parts.ts'
 import { openStatementAudit, TenantAudit } from './tenant-audit.ts'
@@ -122,9 +126,18 @@ async function joinAll(
   })
   const replicaLeases = new Leases({ ...leaseOptions, databases: replicas, isReadOnly: true })
   const caches = new TenantCaches({ store: options.cache ?? new MemoryCacheStore() })
-  const indexes = new PostgresFileIndexes({ for: (context) => new TenantHandle(leases, context) })
+  const doors = { for: (context: TenantContext) => new TenantHandle(leases, context) }
+  const indexes = new PostgresFileIndexes(doors)
   const files = new FilesOfTenants({ options: options.files, indexes, clock })
   const tenants = new Tenants({ catalog, directory, auditTrail, scope })
+  const work = { stores: new PostgresJobStores(doors), marks: new PostgresWorkMarks(reader), clock }
+  const workers = new JobWorkers({
+    ...work,
+    scope,
+    find: (id) => directory.find({ kind: 'id', id }),
+    weightOf: ({ plan }) => plans.weightOf(plan),
+  })
+  const jobs = new JobsOfTenants({ ...work, wake: (id) => workers.wake(id) })
   const names = protectedNames(await protectedTables(reader))
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
   return {
@@ -138,6 +151,8 @@ async function joinAll(
     replicaLeases,
     caches,
     files,
+    jobs,
+    workers,
     audit: new TenantAudit({ audit: statementAudit, scope, leases }),
     scope,
     tenants,

@@ -15,6 +15,8 @@ import type { OpenDatabases } from './postgres/open-databases.ts'
 import type { ReplicaDatabases } from './postgres/replicas.ts'
 import type { TenantCaches } from './resources/cache/tenant-cache.ts'
 import type { FilesOfTenants } from './resources/files/tenant-files.ts'
+import type { JobWorkers } from './resources/jobs/job-workers.ts'
+import type { JobsOfTenants } from './resources/jobs/tenant-jobs.ts'
 import type { TenantAudit } from './tenant-audit.ts'
 
 export interface TenancyParts {
@@ -28,6 +30,8 @@ export interface TenancyParts {
   readonly replicaLeases: Leases
   readonly caches: TenantCaches
   readonly files: FilesOfTenants
+  readonly jobs: JobsOfTenants
+  readonly workers: JobWorkers
   readonly audit: TenantAudit
   readonly protectedNames: ProtectedTables
   readonly witnesses: OpeningWitnesses & { readonly store: BreakGlassStore }

@@ -31,6 +31,8 @@ import type { TenantTransaction } from './postgres/transaction.ts'
 import type { StreamOptions, TransactionOptions } from './postgres/transaction-options.ts'
 import type { TenantCache } from './resources/cache/tenant-cache.ts'
 import type { TenantFiles } from './resources/files/tenant-files.ts'
+import type { JobWorker, JobWorkerOptions } from './resources/jobs/job-worker.ts'
+import type { TenantJobs } from './resources/jobs/tenant-jobs.ts'
 import { joinParts } from './tenancy-join.ts'
 import type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
 import { closeParts, type JoinedParts, type TenancyParts } from './tenancy-parts.ts'
@@ -48,6 +50,7 @@ export class Tenancy {
   readonly #kysely: Kysely<unknown>
   #protectedNames: ProtectedTables
   #isClosed = false
+  #closing: Promise<void> | undefined
 
   /** @internal */
   constructor(parts: JoinedParts) {
@@ -197,6 +200,29 @@ export class Tenancy {
     return this.#parts.files.for(context)
   }
 
+  /** The jobs of the tenant in context. Its schema needs their queue: `select partywall.create_jobs();` in a migration. */
+  jobs(): TenantJobs {
+    const context = this.current()
+    if (context.grant !== undefined)
+      throw new BreakGlassRefusedError('A grant opens the tenant’s tables, and enqueues nothing that outlives it.')
+    return this.#parts.jobs.for(context)
+  }
+
+  /**
+   * Begins to run jobs of all tenants in this process, each inside its tenant's scope. It ends with the tenancy, or by its own `close()`.
+   *
+   * @example
+   * ```ts
+   * const worker = tenancy.startWorker({ jobs: [report], concurrency: 20 })
+   * ```
+   *
+   * @throws {ConfigurationError} for options that cannot be.
+   */
+  startWorker(options: JobWorkerOptions): JobWorker {
+    if (this.#isClosed) throw new ClosedError('The tenancy is closed.')
+    return this.#parts.workers.start(options)
+  }
+
   /**
    * A short-lived capability for one tenant, for psql, BI tools and other languages: `select partywall.bind('…')`. Audited.
    *
@@ -304,9 +330,18 @@ export class Tenancy {
     return writer
   }
 
-  /** Refuses new work, lets what runs finish, revokes this process's capabilities, closes every connection. */
+  /**
+   * Ends the workers of jobs, then refuses new work, lets what runs finish, revokes this process's capabilities, closes every
+   * connection.
+   */
   async close(): Promise<void> {
-    if (this.#isClosed) return
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  async #close(): Promise<void> {
+    // Jobs that run still need every door.
+    await this.#parts.workers.close()
     this.#isClosed = true
     await closeParts(this.#parts)
   }
