@@ -16,6 +16,7 @@ import { drop } from './drop.ts'
 import { fleet } from './fleet.ts'
 import { fullScan } from './full-scan.ts'
 import { insert } from './insert.ts'
+import { jobs } from './jobs.ts'
 import { kysely } from './kysely.ts'
 import { list } from './list.ts'
 import { move } from './move.ts'
@@ -49,6 +50,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'audit-verify': auditVerify,
   fleet,
   doctor,
+  jobs,
 }
 
 const { values, positionals } = parseArgs({
