@@ -26,6 +26,7 @@ import { databasePlacement, schemaPlacement } from './placed.ts'
 import { pointRead } from './point-read.ts'
 import type { Quartiles } from './quartiles.ts'
 import type { BenchmarkResult, RunOptions } from './rounds.ts'
+import { search } from './search.ts'
 import { transaction } from './transaction.ts'
 
 type Benchmark = (database: BenchDatabase, options: RunOptions) => Promise<BenchmarkResult>
@@ -51,6 +52,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   fleet,
   doctor,
   jobs,
+  search,
 }
 
 const { values, positionals } = parseArgs({
