@@ -321,6 +321,11 @@ export class FileCorruptError extends errorClass('PW_FILE_CORRUPT', 500, false, 
 /** A signed address opens nothing: forged, changed, expired, for another method or tenant, or older than the tenant's last change. */
 export class SignedUrlRefusedError extends errorClass('PW_SIGNED_URL_REFUSED', 403, false, 'The address is not valid any more.') {}
 
+// ── Caches ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The cache's server does not answer, so that nothing could be changed there. What is read is loaded from where it comes from meanwhile. */
+export class CacheUnavailableError extends errorClass('PW_CACHE_UNAVAILABLE', 503, true, 'Briefly unavailable. Try again.') {}
+
 // ── Jobs ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** The job is not this runner's any more: it was taken for dead, and another has the job, or the job was taken away. Stop. */
@@ -441,6 +446,7 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     FileInfectedError,
     FileCorruptError,
     SignedUrlRefusedError,
+    CacheUnavailableError,
     JobLostError,
     JobNotFoundError,
     RouteNotFoundError,

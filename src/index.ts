@@ -45,6 +45,7 @@ export {
   BodyTooLargeError,
   BootRefusedError,
   BreakGlassRefusedError,
+  CacheUnavailableError,
   CallbackRefusedError,
   CapabilityLimitError,
   CapabilityRefusedError,

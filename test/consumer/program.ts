@@ -5,6 +5,7 @@ import { memoryStore } from 'partywall/backup'
 import { blindSpots } from 'partywall/doctor'
 import type { tenancyPlugin } from 'partywall/fastify'
 import { jwt } from 'partywall/identity'
+import { redisAclOf } from 'partywall/redis'
 import { s3Store } from 'partywall/s3'
 import { cachedSecrets, memorySecrets } from 'partywall/secrets'
 import { attackList, type IsolationReport, testTenancy } from 'partywall/testing'
@@ -31,6 +32,7 @@ if (
   memoryStore().kind !== 'memory' ||
   objectAnchors(memoryStore()).kind !== 'memory' ||
   s3Store({ bucket: 'files' }).kind !== 's3' ||
+  typeof redisAclOf !== 'function' ||
   blindSpots.length === 0 ||
   own.rows[0]?.tenant !== alice.id ||
   attackList().length < 500

@@ -1,37 +1,19 @@
 // A real PgBouncer in transaction mode, pinned to one server connection: every client is served by the same session.
 
-import { spawn, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { spawn } from 'node:child_process'
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { chooseServerUser } from '../../src/postgres/embedded-user.ts'
+import { debianBinary } from './debian-binary.ts'
 
 const binaries = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pgbouncer', '/opt/homebrew/bin/pgbouncer']
 
-/** Where PgBouncer is; installed from Debian's packages when it is missing and we may. */
-function pgbouncerBinary(): string {
-  const found = () => binaries.find((path) => existsSync(path))
-  if (found() === undefined && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
-    const install = ['install', '-y', '--no-install-recommends', 'pgbouncer']
-    const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } } as const
-    if (spawnSync('apt-get', install, options).status !== 0) {
-      spawnSync('apt-get', ['update'], options)
-      spawnSync('apt-get', install, options)
-    }
-  }
-  const binary = found()
-  if (binary === undefined) {
-    throw new Error('PgBouncer is not installed. On Debian and Ubuntu: apt-get install pgbouncer; on macOS: brew install pgbouncer.')
-  }
-  return binary
-}
-
 /** @returns the URL of the same database and login, through PgBouncer. */
 export async function startPgbouncer(t: TestContext, targetUrl: string): Promise<string> {
-  const binary = pgbouncerBinary()
+  const binary = debianBinary('pgbouncer', binaries, 'on macOS: brew install pgbouncer')
   const target = new URL(targetUrl)
   const directory = await mkdtemp(join(tmpdir(), 'partywall-pgbouncer-'))
   const port = await freePort()

@@ -55,6 +55,13 @@ export function scopedKey(parts: KeyParts): ScopedKey {
     .join('') as ScopedKey
 }
 
+/** The tenant that a key begins with. */
+export function tenantOfKey(key: ScopedKey): TenantId {
+  const start = key.indexOf(':') + 1
+  // Only scopedKey() makes a key, and of a tenant's id.
+  return key.slice(start, start + Number.parseInt(key, 10)) as TenantId
+}
+
 /** @throws {WrongTenantError} when the store answers with somebody else's entry. It is a bug of the store, never served. */
 export function assertOwn(entry: CacheEntry, tenantId: TenantId, key: ScopedKey): void {
   if (entry.tenantId === tenantId && entry.key === key) return

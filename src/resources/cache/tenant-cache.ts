@@ -1,7 +1,7 @@
 // The cache as a tenant's code sees it.
 
 import type { Json } from '../../core/tenant.ts'
-import { InvalidInputError, OverloadedError } from '../../errors.ts'
+import { CacheUnavailableError, InvalidInputError, OverloadedError } from '../../errors.ts'
 import { assertOwn, type CacheOwner, type CacheStore, type ScopedKey, scopedKey } from './cache.ts'
 
 export interface TenantCachesOptions {
@@ -16,10 +16,11 @@ export interface TenantCachesOptions {
 
 /** The cache of one tenant. Values are JSON: what comes out is a copy of what went in. */
 export interface TenantCache {
-  /** @returns undefined when there is none, or it has expired. */
+  /** @returns undefined when there is none, it has expired, or the store does not answer. */
   get<Value extends Json>(namespace: string, key: string): Promise<Value | undefined>
-  /** @throws {InvalidInputError} when the value is not JSON or longer than it may be. */
+  /** @throws {InvalidInputError} when the value is not JSON or longer than it may be. {@link CacheUnavailableError} */
   set(namespace: string, key: string, value: Json, options?: { readonly ttlMs?: number | undefined }): Promise<void>
+  /** @throws {CacheUnavailableError} */
   delete(namespace: string, key: string): Promise<void>
   /** The value, or what `load` gives: once for all who ask meanwhile. A failed load is not remembered. */
   getOrLoad<Value extends Json>(
@@ -28,7 +29,7 @@ export interface TenantCache {
     load: () => Promise<Value>,
     options?: { readonly ttlMs?: number | undefined },
   ): Promise<Value>
-  /** Forgets everything of this tenant, and of no other. One step, however much there is. */
+  /** Forgets everything of this tenant, and of no other. One step, however much there is. @throws {CacheUnavailableError} */
   clear(): Promise<void>
 }
 
@@ -72,7 +73,7 @@ export class TenantCaches {
 
     return Object.freeze({
       get: async <Value extends Json>(namespace: string, key: string) => {
-        const text = await read(await keyFor(namespace, key))
+        const text = await unlessDown(async () => await read(await keyFor(namespace, key)))
         return text === undefined ? undefined : (JSON.parse(text) as Value)
       },
       set: async (namespace: string, key: string, value: Json, options?: { readonly ttlMs?: number | undefined }) => {
@@ -92,8 +93,11 @@ export class TenantCaches {
         load: () => Promise<Value>,
         options?: { readonly ttlMs?: number | undefined },
       ) => {
-        const scoped = await keyFor(namespace, key)
-        const text = (await read(scoped)) ?? (await this.#loadOnce(scoped, load, (loaded) => write(scoped, loaded, options?.ttlMs)))
+        const scoped = await unlessDown(() => keyFor(namespace, key))
+        // Without a generation there is no key to share a load by, nor to store it under.
+        if (scoped === undefined) return JSON.parse(this.#serialise(await load())) as Value
+        const store = async (loaded: string): Promise<void> => void (await unlessDown(() => write(scoped, loaded, options?.ttlMs)))
+        const text = (await unlessDown(() => read(scoped))) ?? (await this.#loadOnce(scoped, load, store))
         return JSON.parse(text) as Value
       },
       clear: () => this.#store.advance(id),
@@ -149,6 +153,16 @@ export class TenantCaches {
 interface Load {
   readonly promise: Promise<string>
   superseded: boolean
+}
+
+/** Undefined when the store does not answer: what is read there is only a copy. Changes are not lost so. */
+async function unlessDown<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof CacheUnavailableError) return undefined
+    throw error
+  }
 }
 
 function checkedTtl(ttlMs: number): number {
