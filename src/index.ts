@@ -56,6 +56,8 @@ export {
   ConstraintError,
   DatabaseFullError,
   DatabaseUnavailableError,
+  EnvelopeRefusedError,
+  EventNotFoundError,
   EvidenceInvalidError,
   errorsByCode,
   FileCorruptError,
@@ -127,6 +129,8 @@ export {
   TransactionClosedError,
   TransactionTimeoutError,
   WallBreachedError,
+  WebhookFailedError,
+  WebhookRefusedError,
   WrongTenantError,
 } from './errors.ts'
 export type { EvidenceOptions } from './evidence/evidence.ts'
