@@ -18,6 +18,7 @@ export { MemoryAuditTrail } from './core/memory-audit-trail.ts'
 export type { Isolation, Placement } from './core/placement.ts'
 export type { GateState, PlacedTenant, PlacementAdapter, PlacementFacts, PlacementFinding, PurgeCount } from './core/placement-adapter.ts'
 export type { Plan } from './core/plans.ts'
+export { fixedSealKeys, type SealKey, type SealKeys, storedSealKeys } from './core/seal-keys.ts'
 export type { SecretStore } from './core/secret-store.ts'
 export type { StandardSchema } from './core/standard-schema.ts'
 export {
@@ -207,6 +208,19 @@ export type { IsolationLevel, StreamOptions, TransactionOptions } from './postgr
 export type { CacheEntry, CacheStore } from './resources/cache/cache.ts'
 export { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 export type { TenantCache } from './resources/cache/tenant-cache.ts'
+export type { EventConsumer, EventConsumerOptions, EventFailure } from './resources/events/event-consumer.ts'
+export type { DeadEvent, WhichDead } from './resources/events/event-store.ts'
+export {
+  type EventDelivery,
+  type EventReaction,
+  type EventSubscriber,
+  type EventSubscriberOptions,
+  eventSubscriber,
+  on,
+  type ReceivedEvent,
+} from './resources/events/event-subscriber.ts'
+export { type TenantEvent, tenantEvent } from './resources/events/tenant-event.ts'
+export type { EventsOptions, PublishOptions, TenantEvents } from './resources/events/tenant-events.ts'
 export type { GetFileOptions, OpenFile, PutFileOptions } from './resources/files/file-access.ts'
 export type { FileInfo, FileQuota, FileUsage } from './resources/files/file-index.ts'
 export { type FileKey, fileKey, parseFileKey } from './resources/files/file-key.ts'

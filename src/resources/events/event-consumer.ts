@@ -77,6 +77,8 @@ export class EventConsumer {
   readonly #onError: (error: unknown, failure: EventFailure) => void
   readonly #rounds: TenantRounds
   readonly #shares = new Map<TenantId, number>()
+  /** Tenants that had new events while they were served. */
+  readonly #again = new Set<TenantId>()
   readonly #controller = new AbortController()
   #isClosing = false
   #closing: Promise<void> | undefined
@@ -85,7 +87,8 @@ export class EventConsumer {
   constructor({ keys, ...parts }: EventConsumerParts, options: EventConsumerOptions) {
     const { concurrency = 8, tenantConcurrency = Math.max(1, Math.floor(concurrency / 2)), sliceMs = 1_000 } = options
     assertWhole({ concurrency, tenantConcurrency, sliceMs })
-    if (keys === undefined) throw new ConfigurationError('There is nothing to verify events with: pass events: { source, keys } to createTenancy().')
+    if (keys === undefined)
+      throw new ConfigurationError('There is nothing to verify events with: pass events: { source, keys } to createTenancy().')
     this.#parts = { ...parts, keys }
     this.#subscribers = byName(options.subscribers)
     this.#concurrency = concurrency
@@ -109,7 +112,9 @@ export class EventConsumer {
 
   /** @internal A tenant has a new event, published in this process. */
   wake(tenantId: TenantId): void {
-    if (!this.#isClosing) this.#rounds.wake(tenantId)
+    if (this.#isClosing) return
+    if (this.#shares.has(tenantId)) this.#again.add(tenantId)
+    else this.#rounds.wake(tenantId)
   }
 
   /** Begins no more events, waits for those that run, at most `waitMs` (default 30,000), then aborts the rest: what they wrote is undone. */
@@ -148,7 +153,7 @@ export class EventConsumer {
       return suspendedPauseMs
     } finally {
       this.#shares.delete(tenantId)
-      this.#rounds.wake()
+      this.#rounds.wake(this.#again.delete(tenantId) ? tenantId : undefined)
     }
   }
 
@@ -165,7 +170,9 @@ export class EventConsumer {
     try {
       let active = subscribers
       while (active.length > 0 && hasTime()) {
-        const found = await Promise.all(active.map(async (subscriber) => ({ subscriber, ...(await store.waiting(subscriber.name, batchSize)) })))
+        const found = await Promise.all(
+          active.map(async (subscriber) => ({ subscriber, ...(await store.waiting(subscriber.name, batchSize)) })),
+        )
         for (const { subscriber, events, nextInMs: inMs } of found) {
           if (events.length === 0) idle.push(subscriber.name)
           nextInMs = Math.min(nextInMs, inMs ?? Number.POSITIVE_INFINITY)

@@ -59,7 +59,8 @@ export class EventRun {
     const context = createTenantContext({ tenant, actor, requestId, trace })
     const signal = AbortSignal.any([AbortSignal.timeout(subscriber.timeoutMs), closing])
     const reaction = subscriber.reactions.get(envelope.type)
-    if (reaction === undefined) throw new EnvelopeRefusedError('The envelope is of another type than its row.', { details: { reason: 'malformed' } })
+    if (reaction === undefined)
+      throw new EnvelopeRefusedError('The envelope is of another type than its row.', { details: { reason: 'malformed' } })
     const { id, type, source, subject, time } = envelope
     await scope.run(context, async () => {
       const data = await validated(reaction.event.schema, envelope.data, `The data of event ${type}`)

@@ -82,7 +82,11 @@ export interface EventStore {
   fail(delivery: FailedDelivery): Promise<void>
   /** Takes away what everybody has had: of these, or, when not given, of what was left behind by others. */
   tidy(eventIds: readonly string[] | undefined): Promise<void>
-  deadPage(page: { readonly after: WhichDead | undefined; readonly subscriber: string | undefined; readonly limit: number }): Promise<readonly DeadEvent[]>
+  deadPage(page: {
+    readonly after: WhichDead | undefined
+    readonly subscriber: string | undefined
+    readonly limit: number
+  }): Promise<readonly DeadEvent[]>
   /** They are tried again, with all their attempts. @returns how many. */
   replay(which: WhichDead): Promise<number>
   /** They count as had. @returns how many. */

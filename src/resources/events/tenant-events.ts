@@ -71,7 +71,7 @@ export const eventKind = 'event'
 /** So long a transaction is taken to last when it publishes: a look before its end finds nothing. */
 const transactionMs = 100
 /** A mark so young does for the next event, too: it is looked after again within seconds. */
-const markTtlMs = 100
+const markTtlMs = 25
 const marksKnownMax = 10_000
 const eventsMax = 1_000
 const pageMax = 1_000
