@@ -337,11 +337,14 @@ export class EnvelopeRefusedError extends errorClass('PW_ENVELOPE_REFUSED', 403,
 /** The tenant has no such event among those that could not be delivered. */
 export class EventNotFoundError extends errorClass('PW_EVENT_NOT_FOUND', 404, false, 'Not found.') {}
 
-/** A webhook’s address is none that may be sent to: not https, or it leads into a private network. */
+/** A webhook’s address is none that may be sent to: not https, or it leads into a private network. Or: a webhook that came does not verify. */
 export class WebhookRefusedError extends errorClass('PW_WEBHOOK_REFUSED', 422, false, 'The address cannot be used.') {}
 
 /** A webhook’s endpoint did not answer with success: it is tried again. */
 export class WebhookFailedError extends errorClass('PW_WEBHOOK_FAILED', 502, true, 'The endpoint did not take the message.') {}
+
+/** The tenant has no such endpoint of webhooks. */
+export class WebhookNotFoundError extends errorClass('PW_WEBHOOK_NOT_FOUND', 404, false, 'Not found.') {}
 
 // ── HTTP ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -461,6 +464,7 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     EventNotFoundError,
     WebhookRefusedError,
     WebhookFailedError,
+    WebhookNotFoundError,
     RouteNotFoundError,
     BodyTooLargeError,
     MediaTypeError,

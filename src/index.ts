@@ -131,6 +131,7 @@ export {
   TransactionTimeoutError,
   WallBreachedError,
   WebhookFailedError,
+  WebhookNotFoundError,
   WebhookRefusedError,
   WrongTenantError,
 } from './errors.ts'
@@ -236,6 +237,11 @@ export type { JobInfo, JobState } from './resources/jobs/job-store.ts'
 export type { JobFailure, JobWorker, JobWorkerOptions } from './resources/jobs/job-worker.ts'
 export { type AnyTenantJob, type RunningJob, type TenantJob, type TenantJobOptions, tenantJob } from './resources/jobs/tenant-job.ts'
 export type { EnqueueOptions, ScheduleInfo, ScheduleOptions, TenantJobs } from './resources/jobs/tenant-jobs.ts'
+export type { TenantWebhooks } from './resources/webhooks/tenant-webhooks.ts'
+export type { WebhookSenderOptions } from './resources/webhooks/webhook-sender.ts'
+export { verifyWebhook } from './resources/webhooks/webhook-signature.ts'
+export type { WebhookEndpoint } from './resources/webhooks/webhook-store.ts'
 export { createTenancy, type Tenancy } from './tenancy.ts'
 export type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
 export type { AuditNote, AuditOptions, TenantAudit } from './tenant-audit.ts'
+export { createWebhooks, type WebhookJobInput, type Webhooks, type WebhooksDoor, type WebhooksOptions } from './webhooks.ts'

@@ -1,6 +1,7 @@
 -- Events of each tenant: what it has published and not everybody has had yet (outbox_events), who wants what (event_subscribers), what each
--- has had (inbox_events), and what could not be delivered (event_deliveries: to be tried again, or dead). Ordinary protected tables among the
--- tenant's own: an event is published in the transaction that makes it true, is fenced with the tenant, moves with it and is purged with it.
+-- has had (inbox_events), what could not be delivered (event_deliveries: to be tried again, or dead), and where webhooks go
+-- (webhook_endpoints). Ordinary protected tables among the tenant's own: an event is published in the transaction that makes it true, is
+-- fenced with the tenant, moves with it and is purged with it.
 
 -- In a migration of the application: makes the tables of events in the schema where the tenant's tables are.
 create function partywall.create_events() returns void
@@ -61,10 +62,26 @@ begin
     'create index event_deliveries_due_idx on %s.event_deliveries (tenant_id, subscriber, line, due_at) where died_at is null', here);
   execute pg_catalog.format(
     'create index event_deliveries_dead_idx on %s.event_deliveries (tenant_id, event_id, subscriber) where died_at is not null', here);
+  -- types: empty for all. old_secret signs beside the new one for a while.
+  execute pg_catalog.format('create table %s.webhook_endpoints (
+      tenant_id uuid not null,
+      id uuid not null,
+      url text not null,
+      types text[] collate "C" not null,
+      secret text not null,
+      old_secret text,
+      old_secret_until timestamptz,
+      created_at timestamptz not null default clock_timestamp(),
+      failing_since timestamptz,
+      disabled_at timestamptz,
+      constraint webhook_endpoints_pkey primary key (tenant_id, id),
+      constraint webhook_endpoints_url_check check (length(url) between 1 and 2048)
+    )', here);
   perform partywall.protect(pg_catalog.format('%s.outbox_events', here)::pg_catalog.regclass);
   perform partywall.protect(pg_catalog.format('%s.event_subscribers', here)::pg_catalog.regclass);
   perform partywall.protect(pg_catalog.format('%s.inbox_events', here)::pg_catalog.regclass);
   perform partywall.protect(pg_catalog.format('%s.event_deliveries', here)::pg_catalog.regclass);
+  perform partywall.protect(pg_catalog.format('%s.webhook_endpoints', here)::pg_catalog.regclass);
 end
 $fn$;
 comment on function partywall.create_events() is
