@@ -111,7 +111,8 @@ export class WebhookSender {
 
   async #post(url: URL, { to, body, headers, signal }: Posting): Promise<WebhookAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<WebhookAnswer>()
-    const failed = (error: unknown): void => reject(new WebhookFailedError('The endpoint of a webhook could not be reached.', { cause: error }))
+    const failed = (error: unknown): void =>
+      reject(new WebhookFailedError('The endpoint of a webhook could not be reached.', { cause: error }))
     try {
       const family = isIP(to)
       const request: ClientRequest = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {

@@ -24,7 +24,10 @@ export interface SigningEndpoint extends WebhookEndpoint {
 
 export interface WebhookStore {
   /** @returns false when the tenant has as many as it may. */
-  add(endpoint: { readonly id: string; readonly url: string; readonly types: readonly string[]; readonly secret: string }, most: number): Promise<boolean>
+  add(
+    endpoint: { readonly id: string; readonly url: string; readonly types: readonly string[]; readonly secret: string },
+    most: number,
+  ): Promise<boolean>
   list(): Promise<readonly WebhookEndpoint[]>
   find(id: string): Promise<SigningEndpoint | undefined>
   /** The ids of those that are enabled and want this type. */
