@@ -31,7 +31,7 @@ export interface WebhooksDoor {
 
 export interface WebhooksOptions extends WebhookSenderOptions {
   /** Events that tenants may have sent to them. */
-  readonly events: readonly TenantEvent<never, unknown>[]
+  readonly events: readonly TenantEvent[]
   /** How many endpoints a tenant may have. Default 20. */
   readonly endpointsMax?: number | undefined
   /** After so long a time of nothing but failures an endpoint is disabled, in milliseconds. Default 5 days. */
@@ -120,7 +120,7 @@ export function createWebhooks(tenancy: WebhooksDoor, options: WebhooksOptions):
   )
 
   const reactions = options.events.map((event) =>
-    on(event as unknown as TenantEvent, async ({ id, type, time, data }, { tx, context }) => {
+    on(event, async ({ id, type, time, data }, { tx, context }) => {
       const body = JSON.stringify({ type, timestamp: time.toISOString(), data })
       for (const endpointId of await stores.for(context).wanting(type, tx)) {
         await tenancy.jobs().enqueue(job, { endpointId, eventId: id, body }, { tx })

@@ -33,7 +33,7 @@ export interface EventDelivery {
 
 /** A kind of event, and what is done with it. Made by {@link on}. */
 export interface EventReaction {
-  readonly event: Omit<TenantEvent, 'schema'> & { readonly schema: TenantEvent<never, unknown>['schema'] }
+  readonly event: TenantEvent
   readonly handler: (event: ReceivedEvent<never>, delivery: EventDelivery) => unknown
 }
 
@@ -61,7 +61,7 @@ export function on<Input, Parsed>(
   handler: (event: ReceivedEvent<Parsed>, delivery: EventDelivery) => unknown,
 ): EventReaction {
   // What the handler takes is what this event's own schema makes.
-  return Object.freeze({ event: event as unknown as EventReaction['event'], handler: handler as EventReaction['handler'] })
+  return Object.freeze({ event, handler: handler as EventReaction['handler'] })
 }
 
 /**

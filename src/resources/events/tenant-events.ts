@@ -37,11 +37,15 @@ export interface TenantEvents {
    * @throws {InvalidInputError} when the data is not what the event's schema says. {@link WrongTenantError} for another tenant's transaction.
    * @throws {ConfigurationError} where there are no tables of events, or no `events` in the tenancy's options.
    */
-  publish<Input, Parsed>(event: TenantEvent<Input, Parsed>, data: Input, options?: PublishOptions): Promise<{ readonly id: string }>
+  publish<Input, Parsed>(
+    event: TenantEvent<Input, Parsed>,
+    data: NoInfer<Input>,
+    options?: PublishOptions,
+  ): Promise<{ readonly id: string }>
   /** One for each of the data, in one statement: all of them or none. At most 1,000. */
   publishAll<Input, Parsed>(
     event: TenantEvent<Input, Parsed>,
-    data: readonly Input[],
+    data: readonly NoInfer<Input>[],
     options?: PublishOptions,
   ): Promise<readonly { readonly id: string }[]>
   /** Events that could not be delivered, by their ids; `limit` 1 to 1,000, default 100. */
@@ -93,7 +97,7 @@ export class EventsOfTenants {
     const publishAll: TenantEvents['publishAll'] = async (event, data, options = {}) => {
       if (data.length > eventsMax) throw new InvalidInputError(`${data.length} events at once; it may be ${eventsMax}.`)
       if (data.length === 0) return []
-      const made = await Promise.all(data.map((each) => this.#sealed(context, event as unknown as TenantEvent, each, options)))
+      const made = await Promise.all(data.map((each) => this.#sealed(context, event, each, options)))
       await Promise.all([this.#mark(tenant.id, options.tx), store.append(made, options.tx)])
       if (options.tx === undefined) this.#parts.wake(tenant.id)
       return made.map(({ id }) => ({ id }))
