@@ -13,9 +13,11 @@ import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
 import { doctor } from './doctor.ts'
 import { drop } from './drop.ts'
+import { events } from './events.ts'
 import { fleet } from './fleet.ts'
 import { fullScan } from './full-scan.ts'
 import { insert } from './insert.ts'
+import { jobs } from './jobs.ts'
 import { kysely } from './kysely.ts'
 import { list } from './list.ts'
 import { move } from './move.ts'
@@ -25,6 +27,7 @@ import { databasePlacement, schemaPlacement } from './placed.ts'
 import { pointRead } from './point-read.ts'
 import type { Quartiles } from './quartiles.ts'
 import type { BenchmarkResult, RunOptions } from './rounds.ts'
+import { search } from './search.ts'
 import { transaction } from './transaction.ts'
 
 type Benchmark = (database: BenchDatabase, options: RunOptions) => Promise<BenchmarkResult>
@@ -49,6 +52,9 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'audit-verify': auditVerify,
   fleet,
   doctor,
+  jobs,
+  events,
+  search,
 }
 
 const { values, positionals } = parseArgs({

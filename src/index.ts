@@ -237,6 +237,16 @@ export type { JobInfo, JobState } from './resources/jobs/job-store.ts'
 export type { JobFailure, JobWorker, JobWorkerOptions } from './resources/jobs/job-worker.ts'
 export { type AnyTenantJob, type RunningJob, type TenantJob, type TenantJobOptions, tenantJob } from './resources/jobs/tenant-job.ts'
 export type { EnqueueOptions, ScheduleInfo, ScheduleOptions, TenantJobs } from './resources/jobs/tenant-jobs.ts'
+export type { SearchAttributes } from './resources/search/search-index.ts'
+export type {
+  RebuildProgress,
+  SearchAnswer,
+  SearchDocument,
+  SearchHit,
+  SearchOptions,
+  SnippetPart,
+  TenantSearch,
+} from './resources/search/tenant-search.ts'
 export type { TenantWebhooks } from './resources/webhooks/tenant-webhooks.ts'
 export type { WebhookSenderOptions } from './resources/webhooks/webhook-sender.ts'
 export { verifyWebhook } from './resources/webhooks/webhook-signature.ts'

@@ -27,6 +27,7 @@ import { OpenDatabases } from './postgres/open-databases.ts'
 import { ConnectionPool } from './postgres/pool.ts'
 import { protectedNames } from './postgres/protected-names.ts'
 import { ReplicaDatabases } from './postgres/replicas.ts'
+import { PostgresSearchIndexes } from './postgres/search-index.ts'
 import { TenantHandle } from './postgres/tenant-handle.ts'
 import { PostgresWorkMarks } from './postgres/work-marks.ts'
 import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
@@ -36,6 +37,7 @@ import { EventsOfTenants } from './resources/events/tenant-events.ts'
 import { FilesOfTenants } from './resources/files/tenant-files.ts'
 import { JobWorkers } from './resources/jobs/job-workers.ts'
 import { JobsOfTenants } from './resources/jobs/tenant-jobs.ts'
+import { SearchOfTenants } from './resources/search/tenant-search.ts'
 import type { TenancyOptions } from './tenancy-options.ts'
 import type { JoinedParts } from './tenancy-parts.ts'
 import { openStatementAudit, TenantAudit } from './tenant-audit.ts'
@@ -167,6 +169,7 @@ async function joinAll(
     caches,
     files,
     jobs,
+    search: new SearchOfTenants(new PostgresSearchIndexes(doors)),
     workers,
     events,
     consumers,

@@ -19,6 +19,7 @@ import type { EventsOfTenants } from './resources/events/tenant-events.ts'
 import type { FilesOfTenants } from './resources/files/tenant-files.ts'
 import type { JobWorkers } from './resources/jobs/job-workers.ts'
 import type { JobsOfTenants } from './resources/jobs/tenant-jobs.ts'
+import type { SearchOfTenants } from './resources/search/tenant-search.ts'
 import type { TenantAudit } from './tenant-audit.ts'
 
 export interface TenancyParts {
@@ -33,6 +34,7 @@ export interface TenancyParts {
   readonly caches: TenantCaches
   readonly files: FilesOfTenants
   readonly jobs: JobsOfTenants
+  readonly search: SearchOfTenants
   readonly workers: JobWorkers
   readonly events: EventsOfTenants
   readonly consumers: EventConsumers

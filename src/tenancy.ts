@@ -35,6 +35,7 @@ import type { TenantEvents } from './resources/events/tenant-events.ts'
 import type { TenantFiles } from './resources/files/tenant-files.ts'
 import type { JobWorker, JobWorkerOptions } from './resources/jobs/job-worker.ts'
 import type { TenantJobs } from './resources/jobs/tenant-jobs.ts'
+import type { TenantSearch } from './resources/search/tenant-search.ts'
 import { joinParts } from './tenancy-join.ts'
 import type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
 import { closeParts, type JoinedParts, type TenancyParts } from './tenancy-parts.ts'
@@ -208,6 +209,13 @@ export class Tenancy {
     if (context.grant !== undefined)
       throw new BreakGlassRefusedError('A grant opens the tenant’s tables, and enqueues nothing that outlives it.')
     return this.#parts.jobs.for(context)
+  }
+
+  /** The search of the tenant in context. Its schema needs the index: `select partywall.create_search();` in a migration. */
+  search(): TenantSearch {
+    const context = this.current()
+    if (context.grant !== undefined) throw new BreakGlassRefusedError('A grant opens the tenant’s tables, and not their search.')
+    return this.#parts.search.for(context)
   }
 
   /**

@@ -16,6 +16,8 @@ import type { TakenMark, WorkMarks } from './work-marks.ts'
 export interface RoundsWork {
   /** How many pieces of work may be taken now. */
   free(): number
+  /** Among how many tenants so many pieces are shared. More is fairer; fewer visits with more at once are cheaper. */
+  sharers(free: number): number
   /** Tenants that are not to be visited now: what they may have here at once is under way. */
   full(): readonly TenantId[]
   /**
@@ -121,7 +123,7 @@ export class TenantRounds {
     await this.#sweep()
     const free = this.#work.free()
     if (free < 1 || this.#isClosed) return false
-    const tenantsMax = Math.min(free, this.#tenantsMax)
+    const tenantsMax = Math.max(1, Math.min(free, this.#tenantsMax, this.#work.sharers(free)))
     const taken = await this.#marks.take(this.#kind, { tenantsMax, holdMs: this.#holdMs, exceptFor: this.#work.full() })
     const share = Math.max(1, Math.floor(free / Math.max(1, taken.length)))
     for (const mark of taken) this.#track(this.#visitMarked(mark, share))

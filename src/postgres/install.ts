@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { ConfigurationError } from '../errors.ts'
+import { admitFullText } from './full-text.ts'
 import { makeObjectRecord, recordingObjects } from './record-objects.ts'
 import { appSchema, denyDangerousFunctions, ensureRoles, type RolePasswords, roles } from './roles.ts'
 import { sqlFiles } from './sql-files.ts'
@@ -48,6 +49,7 @@ export async function installPartywall(options: InstallOptions): Promise<void> {
     if (!server.superuser) await admin.query(`grant ${roles.owner} to current_user`)
     await openDatabase(admin.query, server.database, options.harden ?? true)
     if (options.harden ?? true) await denyDangerousFunctions(admin)
+    await admitFullText(admin)
     await runFiles(client, options.catalog ?? true)
   } finally {
     await client.end()

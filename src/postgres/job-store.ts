@@ -15,9 +15,10 @@ import type {
   JobState,
   JobStore,
   JobStores,
-  JobsTaken,
+  JobsOutlook,
   NewJob,
   TakeJobs,
+  TakenJob,
 } from '../resources/jobs/job-store.ts'
 import type { TenantHandle } from './tenant-handle.ts'
 
@@ -36,13 +37,16 @@ export class PostgresJobStores implements JobStores {
 }
 
 interface TakenRow {
-  readonly id: string | null
+  readonly id: string
   readonly name: string
   readonly envelope: string
   readonly attempt: number
   readonly attempts_max: number
   readonly retry_pause_ms: string
   readonly is_cancelled: boolean
+}
+
+interface OutlookRow {
   readonly next_in_ms: string | null
   readonly others_in_ms: string | null
   readonly schedule_in_ms: string | null
@@ -98,58 +102,59 @@ const insertText = `
     left join queued_jobs as j on m.id is null and j.tenant_id = $1 and j.name = w.name and j.dedupe_key = w.dedupe_key and j.state <> 'dead'
    order by w.n`
 
-// Names are found by skipping from one to the next in the index, so that a hundred thousand of one name do not hide the one of another.
-const takeText = `
-  with recursive done as (
-    delete from queued_jobs as j using unnest($2::uuid[], $3::uuid[]) as d (id, hold)
+/** What is due, and away with what is done. It is on the way of every job: what it does not need to know is asked apart. */
+const takeText = (withDone: boolean): string => `
+  with ${withDone ? `${doneCte}, ` : ''}due as (
+    select d.id
+      from unnest($2::text[], $3::integer[]) as k (name, jobs_max)
+     cross join lateral (
+       select j.id, j.run_at
+         from queued_jobs as j
+        where j.tenant_id = $1 and j.name = k.name and j.state in ('queued', 'running') and j.run_at <= now()
+              ${withDone ? 'and j.id <> all ($7)' : ''}
+        order by j.run_at, j.id
+        limit k.jobs_max
+          for update skip locked
+     ) as d
+     order by d.run_at, d.id
+     limit $4
+  )
+  update queued_jobs as j
+     set state = 'running', hold = $5, attempt = j.attempt + 1, progress = null, error = null,
+         run_at = clock_timestamp() + $6 * interval '1 millisecond'
+    from due
+   where j.tenant_id = $1 and j.id = due.id
+  returning j.id, j.name, j.envelope, j.attempt, j.attempts_max, j.retry_pause_ms, j.cancel_asked_at is not null as is_cancelled`
+
+const doneCte = `done as (
+    delete from queued_jobs as j using unnest($7::uuid[], $8::uuid[]) as d (id, hold)
      where j.tenant_id = $1 and j.id = d.id and j.hold = d.hold
-  ), names (name) as (
+  )`
+const takeAlone = takeText(false)
+const takeWithDone = takeText(true)
+
+// Names are found by skipping from one to the next in the index, so that a hundred thousand of one name do not hide the one of another.
+const outlookText = `
+  with recursive names (name) as (
     (select j.name from queued_jobs as j where j.tenant_id = $1 and j.state in ('queued', 'running') order by j.name limit 1)
     union all
     select (select j.name from queued_jobs as j
              where j.tenant_id = $1 and j.state in ('queued', 'running') and j.name > n.name order by j.name limit 1)
       from names as n
      where n.name is not null
-  ), due as (
-    select d.id
-      from unnest($4::text[], $5::integer[]) as k (name, jobs_max)
-     cross join lateral (
-       select j.id, j.run_at
-         from queued_jobs as j
-        where j.tenant_id = $1 and j.name = k.name and j.state in ('queued', 'running') and j.run_at <= now() and j.id <> all ($2)
-        order by j.run_at, j.id
-        limit k.jobs_max
-          for update skip locked
-     ) as d
-     order by d.run_at, d.id
-     limit $6
-  ), taken as (
-    update queued_jobs as j
-       set state = 'running', hold = $7, attempt = j.attempt + 1, progress = null, error = null,
-           run_at = clock_timestamp() + $8 * interval '1 millisecond'
-      from due
-     where j.tenant_id = $1 and j.id = due.id
-    returning j.id, j.name, j.envelope, j.attempt, j.attempts_max, j.retry_pause_ms, j.cancel_asked_at is not null as is_cancelled
   ), next as (
-    select n.name = any ($4::text[]) as is_mine,
-           (select j.run_at
-              from queued_jobs as j
+    select n.name = any ($2::text[]) as is_mine,
+           (select j.run_at from queued_jobs as j
              where j.tenant_id = $1 and j.name = n.name and j.state in ('queued', 'running')
-               and j.id <> all ($2) and j.id <> all (array(select due.id from due))
-             order by j.run_at, j.id
-             limit 1) as run_at
+             order by j.run_at, j.id limit 1) as run_at
       from names as n
      where n.name is not null
-  ), summary as (
-    select extract(epoch from min(next.run_at) filter (where next.is_mine) - now()) * 1000 as next_in_ms,
-           extract(epoch from min(next.run_at) filter (where not next.is_mine) - now()) * 1000 as others_in_ms,
-           extract(epoch from (select s.next_at from job_schedules as s where s.tenant_id = $1 order by s.next_at limit 1) - now()) * 1000
-             as schedule_in_ms
-      from next
   )
-  select t.*, s.next_in_ms, s.others_in_ms, s.schedule_in_ms
-    from summary as s
-    left join taken as t on true`
+  select extract(epoch from min(next.run_at) filter (where next.is_mine) - now()) * 1000 as next_in_ms,
+         extract(epoch from min(next.run_at) filter (where not next.is_mine) - now()) * 1000 as others_in_ms,
+         extract(epoch from (select s.next_at from job_schedules as s where s.tenant_id = $1 order by s.next_at limit 1) - now()) * 1000
+           as schedule_in_ms
+    from next`
 
 class PostgresJobStore implements JobStore {
   readonly #handle: TenantHandle
@@ -179,36 +184,27 @@ class PostgresJobStore implements JobStore {
     }
   }
 
-  async take({ names, jobsMax, hold, holdMs, done }: TakeJobs): Promise<JobsTaken> {
-    const rows = await this.#rows<TakenRow>(takeText, [
-      done.map(({ id }) => id),
-      done.map((each) => each.hold),
-      [...names.keys()],
-      [...names.values()].map((max) => Math.min(max, jobsMax)),
-      jobsMax,
+  async take({ names, jobsMax, hold, holdMs, done }: TakeJobs): Promise<readonly TakenJob[]> {
+    const values = [[...names.keys()], [...names.values()].map((max) => Math.min(max, jobsMax)), jobsMax, hold, holdMs]
+    const rows =
+      done.length === 0
+        ? await this.#rows<TakenRow>(takeAlone, values)
+        : await this.#rows<TakenRow>(takeWithDone, [...values, done.map(({ id }) => id), done.map((each) => each.hold)])
+    return rows.map((row) => ({
+      id: row.id,
       hold,
-      holdMs,
-    ])
-    const [first] = rows
-    return {
-      jobs: rows.flatMap((row) =>
-        row.id === null
-          ? []
-          : {
-              id: row.id,
-              hold,
-              name: row.name,
-              envelope: row.envelope,
-              attempt: row.attempt,
-              attemptsMax: row.attempts_max,
-              retryPauseMs: Number(row.retry_pause_ms),
-              isCancelled: row.is_cancelled,
-            },
-      ),
-      nextInMs: msOf(first?.next_in_ms),
-      othersInMs: msOf(first?.others_in_ms),
-      scheduleInMs: msOf(first?.schedule_in_ms),
-    }
+      name: row.name,
+      envelope: row.envelope,
+      attempt: row.attempt,
+      attemptsMax: row.attempts_max,
+      retryPauseMs: Number(row.retry_pause_ms),
+      isCancelled: row.is_cancelled,
+    }))
+  }
+
+  async outlook(names: readonly string[]): Promise<JobsOutlook> {
+    const [row] = await this.#rows<OutlookRow>(outlookText, [names])
+    return { nextInMs: msOf(row?.next_in_ms), othersInMs: msOf(row?.others_in_ms), scheduleInMs: msOf(row?.schedule_in_ms) }
   }
 
   async finish(done: readonly HeldJob[]): Promise<void> {

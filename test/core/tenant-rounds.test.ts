@@ -21,6 +21,7 @@ async function stage(t: TestContext, work: Partial<RoundsWork>) {
     pollMs: 10,
     work: {
       free: () => 8,
+      sharers: (free) => free,
       full: () => [],
       ...work,
       visit: async (tenantId, share) => {

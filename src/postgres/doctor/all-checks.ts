@@ -40,6 +40,7 @@ import { foreignPermissivePolicy } from './checks/foreign-permissive-policy.ts'
 import { foreignServers } from './checks/foreign-servers.ts'
 import { foreignSubscription } from './checks/foreign-subscription.ts'
 import { forgeablePolicy } from './checks/forgeable-policy.ts'
+import { fullTextReadsAll } from './checks/full-text-reads-all.ts'
 import { gateAgainstCatalog } from './checks/gate-against-catalog.ts'
 import { globalTableWithTenantColumn } from './checks/global-table-with-tenant-column.ts'
 import { grantOption } from './checks/grant-option.ts'
@@ -146,6 +147,7 @@ export const allChecks: readonly DoctorCheck[] = [
   foreignServers,
   foreignSubscription,
   forgeablePolicy,
+  fullTextReadsAll,
   gateAgainstCatalog,
   globalTableWithTenantColumn,
   grantOption,

@@ -97,6 +97,7 @@ export class EventConsumer {
     this.#onError = options.onError ?? warn
     const work: RoundsWork = {
       free: () => this.#free(),
+      sharers: (free) => free,
       full: () => [...this.#shares.keys()],
       visit: (tenantId, offered) => this.#visit(tenantId, offered),
       onError: (error, tenantId) => this.#report(error, { tenantId }),

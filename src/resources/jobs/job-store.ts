@@ -70,8 +70,7 @@ export interface TakeJobs {
   readonly done: readonly HeldJob[]
 }
 
-export interface JobsTaken {
-  readonly jobs: readonly TakenJob[]
+export interface JobsOutlook {
   /** In how many milliseconds the next of these names is due, or the next hold on one ends. */
   readonly nextInMs: number | undefined
   /** The same of all other names. */
@@ -113,7 +112,10 @@ export interface JobPage {
 export interface JobStore {
   /** @returns one for each, in their order. */
   insert(jobs: readonly NewJob[], tx: OpenTransaction | undefined): Promise<readonly InsertedJob[]>
-  take(options: TakeJobs): Promise<JobsTaken>
+  /** Takes what is due, those that waited longest first. */
+  take(options: TakeJobs): Promise<readonly TakenJob[]>
+  /** What there will be to take, of these names and of others. */
+  outlook(names: readonly string[]): Promise<JobsOutlook>
   /** Takes away jobs that are done. */
   finish(done: readonly HeldJob[]): Promise<void>
   /** @returns whether it was still held. */

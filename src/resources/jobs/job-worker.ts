@@ -63,6 +63,9 @@ const onboardingPauseMs = 5_000
 /** A tenant with a job whose name is not known here is left to workers that know it, for so long. */
 const othersPauseMs = 1_000
 const retryPauseMaxMs = 3_600_000
+/** Jobs that take less, on average, are taken this many of a tenant's at a time. */
+const shortMs = 20
+const shortBatch = 8
 
 /** What a worker has of one tenant. */
 interface Share {
@@ -84,6 +87,8 @@ export class JobWorker {
   readonly #left = new Map<TenantId, number>()
   /** What is being told to the tenants' databases. */
   readonly #telling = new Set<Promise<void>>()
+  /** Of the latest jobs. Unknown ones are long: each tenant gets one room before another gets two. */
+  #averageMs = Number.POSITIVE_INFINITY
   #renewing: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
 
@@ -99,6 +104,7 @@ export class JobWorker {
     this.#rooms = new JobRooms({ roomsMax: concurrency, tenantMax: tenantConcurrency })
     const work: RoundsWork = {
       free: () => this.#rooms.free,
+      sharers: (free) => (this.#averageMs < shortMs ? Math.ceil(free / shortBatch) : free),
       full: () => [...this.#rooms.full(), ...this.#leftToOthers()],
       visit: (tenantId, offered) => this.#visit(tenantId, offered),
       onError: (error, tenantId) => this.#report(error, { tenantId }),
@@ -160,27 +166,31 @@ export class JobWorker {
       const store = this.#parts.stores.for(createTenantContext({ tenant }))
       const share = this.#shareOf(tenantId)
       const since = this.#parts.clock.monotonic()
-      const taken = await share.ends.goWith(store, (done) =>
-        store.take({ names: this.#namesLeft(share), jobsMax: rooms.size, hold: crypto.randomUUID(), holdMs: this.#holdMs, done }),
+      const names = this.#namesLeft(share)
+      const jobsMax = rooms.size
+      const jobs = await share.ends.goWith(store, (done) =>
+        store.take({ names, jobsMax, hold: crypto.randomUUID(), holdMs: this.#holdMs, done }),
       )
-      for (const job of taken.jobs) this.#begin({ tenant, store, share, job, rooms, since })
-      if (taken.scheduleInMs === 0) {
-        const now = new Date(this.#parts.clock.now())
-        await advanceSchedules(store, { tenantId, now, onError: (error, name) => this.#report(error, { tenantId, name }) })
-        return 0
-      }
-      if (taken.othersInMs === 0) this.#left.set(tenantId, this.#parts.clock.monotonic() + othersPauseMs)
-      return soonest([
-        taken.nextInMs,
-        taken.scheduleInMs,
-        taken.othersInMs,
-        // When this worker dies, somebody must come.
-        taken.jobs.length > 0 ? this.#holdMs : undefined,
-      ])
+      for (const job of jobs) this.#begin({ tenant, store, share, job, rooms, since })
+      // There may well be more: it is looked for when there is room.
+      if (jobs.length === jobsMax) return 0
+      return await this.#outlook(tenantId, store, [...names.keys()])
     } finally {
       rooms.leave()
       this.#forgetIdle(tenantId)
     }
+  }
+
+  /** Advances the schedules that are due. @returns in how many milliseconds somebody must come. */
+  async #outlook(tenantId: TenantId, store: JobStore, names: readonly string[]): Promise<number | undefined> {
+    const { nextInMs, othersInMs, scheduleInMs } = await store.outlook(names)
+    if (scheduleInMs === 0) {
+      const now = new Date(this.#parts.clock.now())
+      await advanceSchedules(store, { tenantId, now, onError: (error, name) => this.#report(error, { tenantId, name }) })
+      return 0
+    }
+    if (othersInMs === 0) this.#left.set(tenantId, this.#parts.clock.monotonic() + othersPauseMs)
+    return soonest([nextInMs, othersInMs, scheduleInMs])
   }
 
   /** Tenants with jobs that are due and not for this worker: their marks are for others, for a while. */
@@ -209,10 +219,13 @@ export class JobWorker {
       return
     }
     const leave = rooms.use()
+    const begunAt = this.#parts.clock.monotonic()
     share.runs.add(run)
     this.#track(run.outcome.then((outcome) => this.#conclude(share, run, outcome)))
     void run.ended.then(() => {
       const wasCapped = !this.#namesLeft(share).has(job.name)
+      const ms = this.#parts.clock.monotonic() - begunAt
+      this.#averageMs = Number.isFinite(this.#averageMs) ? 0.95 * this.#averageMs + 0.05 * ms : ms
       share.runs.delete(run)
       leave()
       // Others of its name may have waited for this one, and no mark says when it ends.
