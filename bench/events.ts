@@ -104,9 +104,13 @@ async function rate(tenancy: Tenancy, tenantIds: readonly string[], count: numbe
     }),
   ])
   for (const id of tenantIds) {
-    await tenancy.run(id, () =>
-      Promise.all(Array.from({ length: count }, (_, i) => tenancy.events().publish(happened, i, { subject: `d-${i}` }))).then(() => {}),
-    )
+    await tenancy.run(id, async () => {
+      for (let made = 0; made < count; made += eventsPerTenant) {
+        await Promise.all(
+          Array.from({ length: eventsPerTenant }, (_, i) => tenancy.events().publish(happened, i, { subject: `d-${made + i}` })),
+        )
+      }
+    })
   }
   const startedAt = performance.now()
   const consumer = tenancy.startConsumer({ subscribers: [subscriber], concurrency: 10, tenantConcurrency: 10 })
