@@ -51,6 +51,8 @@ interface DeadRow {
   readonly died_at: Date
 }
 
+const appendOneText = 'insert into outbox_events (tenant_id, id, type, subject, envelope) values ($1, $2, $3, $4, $5)'
+
 const appendText = `
   insert into outbox_events (tenant_id, id, type, subject, envelope)
   select $1, e.id, e.type, e.subject, e.envelope
@@ -154,6 +156,11 @@ class PostgresEventStore implements EventStore {
   async append(events: readonly NewEvent[], tx: OpenTransaction | undefined): Promise<void> {
     if (tx !== undefined && tx.context.tenant.id !== this.#tenantId) {
       throw new WrongTenantError(`The transaction is of tenant ${tx.context.tenant.id}, the events of tenant ${this.#tenantId}.`)
+    }
+    const [first] = events
+    if (first !== undefined && events.length === 1) {
+      await this.#rows(appendOneText, [first.id, first.type, first.subject, first.envelope], tx)
+      return
     }
     const values = [
       events.map(({ id }) => id),

@@ -74,8 +74,8 @@ export interface EventsOfTenantsParts {
 export const eventKind = 'event'
 /** So long a transaction is taken to last when it publishes: a look before its end finds nothing. */
 const transactionMs = 100
-/** A mark so young does for the next event, too: it is looked after again within seconds. */
-const markTtlMs = 25
+/** A mark so young does for the next transaction, too: nobody looks before it is as old as a transaction is taken to last. */
+const markTtlMs = 50
 const marksKnownMax = 10_000
 const eventsMax = 1_000
 const pageMax = 1_000
@@ -159,12 +159,14 @@ export class EventsOfTenants {
     return { id, type: event.type, subject, envelope }
   }
 
-  /** Before the event is committed: a mark too many costs one look, and one that is young finds what comes behind it. */
+  /** Before the event is committed: a mark too many costs one look. */
   async #mark(tenantId: TenantId, tx: OpenTransaction | undefined): Promise<void> {
-    const now = this.#parts.clock.monotonic()
+    const { marks, clock } = this.#parts
+    if (tx === undefined) return await marks.mark(eventKind, tenantId)
+    const now = clock.monotonic()
     if (now - (this.#markedAt.get(tenantId) ?? Number.NEGATIVE_INFINITY) < markTtlMs) return
+    await marks.mark(eventKind, tenantId, transactionMs)
     if (this.#markedAt.size >= marksKnownMax) this.#markedAt.clear()
-    await this.#parts.marks.mark(eventKind, tenantId, tx === undefined ? 0 : transactionMs)
     this.#markedAt.set(tenantId, now)
   }
 }
