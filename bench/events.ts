@@ -10,6 +10,7 @@ import type { BenchmarkResult, RunOptions } from './rounds.ts'
 const tenantsAtWork = 20
 const eventsPerTenant = 200
 const transactions = 300
+const clients = 10
 const roundsMax = 5
 
 const anything: StandardSchema = { '~standard': { version: 1, vendor: 'bench', validate: (value) => ({ value }) } }
@@ -31,16 +32,23 @@ export async function events({ site, superuser }: BenchDatabase, options: RunOpt
     const ratios: number[] = []
     const rates: number[] = []
     const loneRates: number[] = []
+    const overBare: number[] = []
     for (let round = 0; round < Math.min(options.rounds, roundsMax); round++) {
       const bare = await secondsOf(tenancy, tenantIds, insertsBare)
       ratios.push((await secondsOf(tenancy, tenantIds, publishes)) / bare)
       await superuser.query('truncate app.outbox_events, app.plain_events')
-      rates.push(await rate(tenancy, tenantIds, eventsPerTenant))
+      const bareRate = await rateBare(tenancy, tenantIds, tenantsAtWork * eventsPerTenant)
+      const eventRate = await rate(tenancy, tenantIds, eventsPerTenant)
+      rates.push(eventRate)
+      overBare.push(eventRate / bareRate)
       loneRates.push(await rate(tenancy, tenantIds.slice(0, 1), tenantsAtWork * eventsPerTenant))
     }
     return {
       benchmark: 'events',
-      ratios: { 'publish-in-transaction/bare-insert': quartiles(ratios) },
+      ratios: {
+        'publish-in-transaction/bare-insert': quartiles(ratios),
+        'consumer/bare-transactions-of-two-inserts': quartiles(overBare),
+      },
       figures: { 'events/s of 20 tenants': quantile(rates, 0.5), 'events/s of one tenant': quantile(loneRates, 0.5) },
       notes: ['each event has a subject of its own and an effect of one row, in a transaction of its own'],
     }
@@ -49,16 +57,13 @@ export async function events({ site, superuser }: BenchDatabase, options: RunOpt
   }
 }
 
+const insertText = 'insert into plain_events (tenant_id, id, type, envelope) values ($1, $2, $3, $4)'
+
 async function insertsBare(tenancy: Tenancy, tenantId: string): Promise<void> {
   const data = 'x'.repeat(500)
   await tenancy.transaction(async (tx) => {
     await tx.query('select 1')
-    await tx.query('insert into plain_events (tenant_id, id, type, envelope) values ($1, $2, $3, $4)', [
-      tenantId,
-      crypto.randomUUID(),
-      't',
-      data,
-    ])
+    await tx.query(insertText, [tenantId, crypto.randomUUID(), 't', data])
   })
 }
 
@@ -86,6 +91,24 @@ async function secondsOf(
   return (performance.now() - startedAt) / 1_000
 }
 
+/** What a consumer could do at most: transactions that write two rows, as many at once. */
+async function rateBare(tenancy: Tenancy, tenantIds: readonly string[], count: number): Promise<number> {
+  const startedAt = performance.now()
+  let left = count
+  const client = async (_: unknown, index: number): Promise<void> => {
+    while (left-- > 0) {
+      const id = tenantIds[(left + index) % tenantIds.length] as string
+      await tenancy.run(id, () =>
+        tenancy.transaction(async (tx) => {
+          for (const type of ['receipt', 'effect']) await tx.query(insertText, [id, crypto.randomUUID(), type, 'x'])
+        }),
+      )
+    }
+  }
+  await Promise.all(Array.from({ length: clients }, client))
+  return count / ((performance.now() - startedAt) / 1_000)
+}
+
 /** Events that write a row each, published beforehand, from the start of a consumer to the last. */
 async function rate(tenancy: Tenancy, tenantIds: readonly string[], count: number): Promise<number> {
   let left = tenantIds.length * count
@@ -93,12 +116,7 @@ async function rate(tenancy: Tenancy, tenantIds: readonly string[], count: numbe
   const all = Promise.withResolvers<void>()
   const subscriber = eventSubscriber('bench', [
     on(happened, async (_event, { tx, context }) => {
-      await tx.query('insert into plain_events (tenant_id, id, type, envelope) values ($1, $2, $3, $4)', [
-        context.tenant.id,
-        crypto.randomUUID(),
-        't',
-        'effect',
-      ])
+      await tx.query(insertText, [context.tenant.id, crypto.randomUUID(), 't', 'effect'])
       left -= 1
       if (left === 0) all.resolve()
     }),
@@ -113,7 +131,7 @@ async function rate(tenancy: Tenancy, tenantIds: readonly string[], count: numbe
     })
   }
   const startedAt = performance.now()
-  const consumer = tenancy.startConsumer({ subscribers: [subscriber], concurrency: 10, tenantConcurrency: 10 })
+  const consumer = tenancy.startConsumer({ subscribers: [subscriber], concurrency: clients, tenantConcurrency: clients })
   await all.promise
   const seconds = (performance.now() - startedAt) / 1_000
   await consumer.close()
