@@ -72,10 +72,11 @@ export interface EventsOfTenantsParts {
 }
 
 export const eventKind = 'event'
-/** So long a transaction is taken to last when it publishes: a look before its end finds nothing. */
+/**
+ * So long a transaction is taken to last when it publishes: a look before its end finds nothing. A mark that is younger does for the next
+ * transaction, too, since nobody looks before.
+ */
 const transactionMs = 100
-/** A mark so young does for the next transaction, too: nobody looks before it is as old as a transaction is taken to last. */
-const markTtlMs = 50
 const marksKnownMax = 10_000
 const eventsMax = 1_000
 const pageMax = 1_000
@@ -164,7 +165,7 @@ export class EventsOfTenants {
     const { marks, clock } = this.#parts
     if (tx === undefined) return await marks.mark(eventKind, tenantId)
     const now = clock.monotonic()
-    if (now - (this.#markedAt.get(tenantId) ?? Number.NEGATIVE_INFINITY) < markTtlMs) return
+    if (now - (this.#markedAt.get(tenantId) ?? Number.NEGATIVE_INFINITY) < transactionMs) return
     await marks.mark(eventKind, tenantId, transactionMs)
     if (this.#markedAt.size >= marksKnownMax) this.#markedAt.clear()
     this.#markedAt.set(tenantId, now)
