@@ -170,19 +170,21 @@ export class EventConsumer {
     let nextInMs = held.size < wanted.length ? 1_000 : Number.POSITIVE_INFINITY
     try {
       let active = subscribers
+      let tidying: Promise<void> | undefined
       while (active.length > 0 && hasTime()) {
-        const found = await Promise.all(
-          active.map(async (subscriber) => ({ subscriber, ...(await store.waiting(subscriber.name, batchSize)) })),
-        )
+        const waits = active.map(async (subscriber) => ({ subscriber, ...(await store.waiting(subscriber.name, batchSize)) }))
+        const [found] = await Promise.all([Promise.all(waits), tidying])
         for (const { subscriber, events, nextInMs: inMs } of found) {
           if (events.length === 0) idle.push(subscriber.name)
           nextInMs = Math.min(nextInMs, inMs ?? Number.POSITIVE_INFINITY)
         }
         const lines = found.flatMap(({ subscriber, events }) => linesOf(subscriber, events))
         const done = await this.#runLines({ tenant, store, lines, share, hasTime })
-        if (done.length > 0) await store.tidy(done)
+        // Beside the next look, which sees an event and its receipts, or none of them.
+        tidying = done.length > 0 ? store.tidy(done) : undefined
         active = found.filter(({ events }) => events.length > 0).map(({ subscriber }) => subscriber)
       }
+      await tidying
       if (idle.length === wanted.length) await store.tidy(undefined)
       if (active.length > 0) return 0
       return Number.isFinite(nextInMs) ? nextInMs : undefined
