@@ -65,9 +65,9 @@ const holdText = `
     from unnest($2::text[], $3::text[]) as w (name, types)
    order by w.name
       on conflict on constraint event_subscribers_pkey
-      do update set types = excluded.types, hold = excluded.hold, held_until = excluded.held_until
+      do update set types = excluded.types, hold = excluded.hold, held_until = excluded.held_until, was_lost = s.hold is not null
    where s.held_until is null or s.held_until <= clock_timestamp()
-  returning s.name`
+  returning s.name, s.was_lost`
 
 // A transaction lasts fifty minutes at most (transaction-options.ts): whatever is older than an hour has been committed, and was seen.
 const releaseText = `
@@ -117,7 +117,7 @@ const failText = `
    where o.tenant_id = $1 and o.id = $3
      and not exists (select from inbox_events as i where i.tenant_id = $1 and i.subscriber = $2 and i.event_id = o.id)
       on conflict on constraint event_deliveries_pkey
-      do update set attempt = d.attempt + 1, due_at = excluded.due_at, error = excluded.error, died_at = excluded.died_at`
+      do update set attempt = d.attempt + case when $6::boolean then 0 else 1 end, due_at = excluded.due_at, error = excluded.error, died_at = excluded.died_at`
 
 // Two subscribers that end at once do not see each other's rows of the inbox: what both leave behind is found without ids, later. What nobody
 // wants is kept for a week, for a subscriber that is new.
@@ -172,13 +172,13 @@ class PostgresEventStore implements EventStore {
   }
 
   async hold(subscribers: readonly SubscriberTypes[], { hold, holdMs }: { readonly hold: string; readonly holdMs: number }) {
-    const rows = await this.#rows<{ readonly name: string }>(holdText, [
+    const rows = await this.#rows<{ readonly name: string; readonly was_lost: boolean }>(holdText, [
       subscribers.map(({ name }) => name),
       subscribers.map(({ types }) => types.join(',')),
       hold,
       holdMs,
     ])
-    return new Set(rows.map(({ name }) => name))
+    return new Map(rows.map(({ name, was_lost: wasLost }) => [name, { wasLost }] as const))
   }
 
   async release(hold: string, idle: readonly string[]): Promise<void> {
@@ -223,8 +223,8 @@ class PostgresEventStore implements EventStore {
     )
   }
 
-  async fail({ subscriber, eventId, retryInMs, error }: FailedDelivery): Promise<void> {
-    await this.#rows(failText, [subscriber, eventId, retryInMs, error])
+  async fail({ subscriber, eventId, retryInMs, error, isCounted = false }: FailedDelivery): Promise<void> {
+    await this.#rows(failText, [subscriber, eventId, retryInMs, error, isCounted])
   }
 
   async tidy(eventIds: readonly string[] | undefined): Promise<void> {

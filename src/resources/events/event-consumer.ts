@@ -163,7 +163,8 @@ export class EventConsumer {
     const hold = crypto.randomUUID()
     const wanted = [...this.#subscribers.values()].map(({ name, reactions }) => ({ name, types: [...reactions.keys()] }))
     const held = await store.hold(wanted, { hold, holdMs })
-    const subscribers = [...held].flatMap((name) => this.#subscribers.get(name) ?? [])
+    const subscribers = [...held.keys()].flatMap((name) => this.#subscribers.get(name) ?? [])
+    const isCareful = (name: string): boolean => held.get(name)?.wasLost === true
     const until = this.#parts.clock.monotonic() + this.#sliceMs
     const hasTime = (): boolean => !this.#isClosing && this.#parts.clock.monotonic() < until
     const idle: string[] = []
@@ -179,7 +180,7 @@ export class EventConsumer {
           nextInMs = Math.min(nextInMs, inMs ?? Number.POSITIVE_INFINITY)
         }
         const lines = found.flatMap(({ subscriber, events }) => linesOf(subscriber, events))
-        const done = await this.#runLines({ tenant, store, lines, share, hasTime })
+        const done = await this.#runLines({ tenant, store, lines, share, hasTime, isCareful })
         // Beside the next look, which sees an event and its receipts, or none of them.
         tidying = done.length > 0 ? store.tidy(done) : undefined
         active = found.filter(({ events }) => events.length > 0).map(({ subscriber }) => subscriber)
@@ -210,9 +211,13 @@ export class EventConsumer {
     return done
   }
 
-  async #runLine({ tenant, store, hasTime }: Serving, { subscriber, events }: Line, done: string[]): Promise<void> {
-    for (const event of events) {
+  async #runLine({ tenant, store, hasTime, isCareful }: Serving, { subscriber, events }: Line, done: string[]): Promise<void> {
+    for (const found of events) {
       if (!hasTime()) return
+      const isCounted = isCareful(subscriber.name)
+      if (isCounted) await this.#count(store, subscriber, found)
+      if (isCounted && found.attempts >= subscriber.attemptsMax) continue
+      const event = isCounted ? { ...found, hasFailed: true } : found
       const run = new EventRun({ ...this.#parts, tenant, subscriber, event, closing: this.#controller.signal })
       const outcome = await run.run()
       if (outcome.kind === 'had') {
@@ -227,10 +232,17 @@ export class EventConsumer {
       const isDead = outcome.kind === 'refused' || attempt >= subscriber.attemptsMax
       this.#report(error, { tenantId: tenant.id, eventId: event.id, subscriber: subscriber.name, attempt, isDead })
       const retryInMs = isDead ? undefined : pauseAfter(event, subscriber)
-      await store.fail({ subscriber: subscriber.name, eventId: event.id, retryInMs, error: failureWords(error) })
+      await store.fail({ subscriber: subscriber.name, eventId: event.id, retryInMs, error: failureWords(error), isCounted })
       // What comes behind it waits with it; behind one that is dead nothing waits.
       if (!isDead) return
     }
+  }
+
+  /** Before it begins, since whoever tried it last may have died of it. One that was begun too often is dead. */
+  async #count(store: EventStore, subscriber: EventSubscriber, event: WaitingEvent): Promise<void> {
+    const isDead = event.attempts >= subscriber.attemptsMax
+    const retryInMs = isDead ? undefined : pauseAfter(event, subscriber)
+    await store.fail({ subscriber: subscriber.name, eventId: event.id, retryInMs, error: 'ConsumerLost', isCounted: isDead })
   }
 
   #report(error: unknown, failure: EventFailure): void {
@@ -246,6 +258,8 @@ interface Serving {
   readonly tenant: Tenant
   readonly store: EventStore
   readonly hasTime: () => boolean
+  /** Has the last one who had this subscriber in hand died? Then what is tried is counted before it is. */
+  readonly isCareful: (subscriber: string) => boolean
 }
 
 function linesOf(subscriber: EventSubscriber, events: readonly WaitingEvent[]): readonly Line[] {

@@ -43,6 +43,8 @@ export interface FailedDelivery {
   readonly retryInMs: number | undefined
   /** Of the failure: its class and code, no text that could be personal. */
   readonly error: string
+  /** Was this attempt counted before it began? */
+  readonly isCounted?: boolean | undefined
 }
 
 /** An event that could not be delivered, and is not tried any more until somebody says so. */
@@ -63,8 +65,15 @@ export interface WhichDead {
 
 export interface EventStore {
   append(events: readonly NewEvent[], tx: OpenTransaction | undefined): Promise<void>
-  /** Makes known who wants what, and takes those that nobody else has in hand. @returns their names. */
-  hold(subscribers: readonly SubscriberTypes[], options: { readonly hold: string; readonly holdMs: number }): Promise<ReadonlySet<string>>
+  /**
+   * Makes known who wants what, and takes those that nobody else has in hand.
+   *
+   * @returns them by name. `wasLost`: who had it before has died.
+   */
+  hold(
+    subscribers: readonly SubscriberTypes[],
+    options: { readonly hold: string; readonly holdMs: number },
+  ): Promise<ReadonlyMap<string, { readonly wasLost: boolean }>>
   /** Lets go of what was taken. @param idle those that nothing is left for but what waits or is dead. */
   release(hold: string, idle: readonly string[]): Promise<void>
   waiting(subscriber: string, limit: number): Promise<Waiting>

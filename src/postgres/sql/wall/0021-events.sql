@@ -24,7 +24,7 @@ begin
       constraint outbox_events_envelope_check check (octet_length(envelope) <= 1048576)
     )', here);
   execute pg_catalog.format('create index outbox_events_seq_idx on %s.outbox_events (tenant_id, seq, id)', here);
-  -- Nothing with a seq up to floor_seq is left for the subscriber.
+  -- Nothing with a seq up to floor_seq is left for the subscriber. was_lost: who had it in hand before did not let go of it.
   execute pg_catalog.format('create table %s.event_subscribers (
       tenant_id uuid not null,
       name text collate "C" not null,
@@ -32,6 +32,7 @@ begin
       floor_seq bigint not null default 0,
       hold uuid,
       held_until timestamptz,
+      was_lost boolean not null default false,
       constraint event_subscribers_pkey primary key (tenant_id, name),
       constraint event_subscribers_name_check check (length(name) between 1 and 100),
       constraint event_subscribers_held_check check ((hold is null) = (held_until is null))
