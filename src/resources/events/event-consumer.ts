@@ -56,6 +56,7 @@ export interface EventConsumerParts {
 /** In milliseconds: when a tenant that may not be served is looked at again. */
 const suspendedPauseMs = 60_000
 const onboardingPauseMs = 5_000
+const movingPauseMs = 1_000
 /** After how long the subscribers of a consumer that is silent are another's. */
 const holdMs = 60_000
 const retryPauseMaxMs = 3_600_000
@@ -151,7 +152,7 @@ export class EventConsumer {
     } catch (error) {
       if (!isOfTheTenant(error)) throw error
       await this.#parts.find(tenantId, true)
-      return suspendedPauseMs
+      return error.code === 'PW_TENANT_MOVING' ? movingPauseMs : suspendedPauseMs
     } finally {
       this.#shares.delete(tenantId)
       this.#rounds.wake(this.#again.delete(tenantId) ? tenantId : undefined)
@@ -281,7 +282,7 @@ function pauseAfter({ id, attempts }: WaitingEvent, { retryPauseMs }: EventSubsc
 }
 
 /** Is it the tenant's state that stands in the way, and not the event? */
-function isOfTheTenant(error: unknown): boolean {
+function isOfTheTenant(error: unknown): error is TenancyError {
   return error instanceof TenancyError && ['PW_TENANT_SUSPENDED', 'PW_TENANT_OFFBOARDING', 'PW_TENANT_MOVING'].includes(error.code)
 }
 

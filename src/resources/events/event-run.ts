@@ -7,7 +7,7 @@ import type { SealKeys } from '../../core/seal-keys.ts'
 import { validated } from '../../core/standard-schema.ts'
 import type { Tenant, TenantId } from '../../core/tenant.ts'
 import { createTenantContext, runOutside, type TenantScope } from '../../core/tenant-context.ts'
-import { EnvelopeRefusedError, TenancyError, WrongTenantError } from '../../errors.ts'
+import { AbortedError, EnvelopeRefusedError, TenancyError, WrongTenantError } from '../../errors.ts'
 import type { EventStores, WaitingEvent } from './event-store.ts'
 import type { EventSubscriber } from './event-subscriber.ts'
 
@@ -57,12 +57,17 @@ export class EventRun {
     if (left !== undefined) throw new WrongTenantError(`An event of tenant ${tenant.id} began inside the scope of ${left.tenant.id}.`)
     const { actor, requestId, trace } = envelope
     const context = createTenantContext({ tenant, actor, requestId, trace })
-    const signal = AbortSignal.any([AbortSignal.timeout(subscriber.timeoutMs), closing])
     const reaction = subscriber.reactions.get(envelope.type)
     if (reaction === undefined)
       throw new EnvelopeRefusedError('The envelope is of another type than its row.', { details: { reason: 'malformed' } })
     const { id, type, source, subject, time } = envelope
-    await scope.run(context, async () => {
+    // Not AbortSignal.timeout(): thousands of its timers would wait for events that ended long ago.
+    const controller = new AbortController()
+    const timer = setTimeout(() => {
+      controller.abort(new AbortedError(`Event ${event.id} took longer than ${subscriber.timeoutMs} ms.`))
+    }, subscriber.timeoutMs)
+    const signal = AbortSignal.any([controller.signal, closing])
+    const handled = scope.run(context, async () => {
       const data = await validated(reaction.event.schema, envelope.data, `The data of event ${type}`)
       const { timeoutMs, attemptsMax } = subscriber
       await stores.for(context).deliver(
@@ -76,6 +81,7 @@ export class EventRun {
         { timeoutMs, signal },
       )
     })
+    await handled.finally(() => clearTimeout(timer))
   }
 
   /** The envelope, opened for the tenant; whose epoch is asked for anew when the envelope knows a later one. */
