@@ -13,6 +13,7 @@ import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
 import { doctor } from './doctor.ts'
 import { drop } from './drop.ts'
+import { events } from './events.ts'
 import { fleet } from './fleet.ts'
 import { fullScan } from './full-scan.ts'
 import { insert } from './insert.ts'
@@ -52,6 +53,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   fleet,
   doctor,
   jobs,
+  events,
   search,
 }
 

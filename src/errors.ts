@@ -334,6 +334,23 @@ export class JobLostError extends errorClass('PW_JOB_LOST', 409, false, 'Somebod
 /** The tenant has no such job, or none in that state. One that is done is gone. */
 export class JobNotFoundError extends errorClass('PW_JOB_NOT_FOUND', 404, false, 'Not found.') {}
 
+// ── Events ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** An envelope is forged, changed, expired, too long, of an unknown version, or of another tenant than where it was found. */
+export class EnvelopeRefusedError extends errorClass('PW_ENVELOPE_REFUSED', 403, false, 'The message is not valid.') {}
+
+/** The tenant has no such event among those that could not be delivered. */
+export class EventNotFoundError extends errorClass('PW_EVENT_NOT_FOUND', 404, false, 'Not found.') {}
+
+/** A webhook’s address is none that may be sent to: not https, or it leads into a private network. Or: a webhook that came does not verify. */
+export class WebhookRefusedError extends errorClass('PW_WEBHOOK_REFUSED', 422, false, 'The address cannot be used.') {}
+
+/** A webhook’s endpoint did not answer with success: it is tried again. */
+export class WebhookFailedError extends errorClass('PW_WEBHOOK_FAILED', 502, true, 'The endpoint did not take the message.') {}
+
+/** The tenant has no such endpoint of webhooks. */
+export class WebhookNotFoundError extends errorClass('PW_WEBHOOK_NOT_FOUND', 404, false, 'Not found.') {}
+
 // ── HTTP ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** No route has this method and path. */
@@ -449,6 +466,11 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     CacheUnavailableError,
     JobLostError,
     JobNotFoundError,
+    EnvelopeRefusedError,
+    EventNotFoundError,
+    WebhookRefusedError,
+    WebhookFailedError,
+    WebhookNotFoundError,
     RouteNotFoundError,
     BodyTooLargeError,
     MediaTypeError,

@@ -18,6 +18,7 @@ export { MemoryAuditTrail } from './core/memory-audit-trail.ts'
 export type { Isolation, Placement } from './core/placement.ts'
 export type { GateState, PlacedTenant, PlacementAdapter, PlacementFacts, PlacementFinding, PurgeCount } from './core/placement-adapter.ts'
 export type { Plan } from './core/plans.ts'
+export { fixedSealKeys, type SealKey, type SealKeys, storedSealKeys } from './core/seal-keys.ts'
 export type { SecretStore } from './core/secret-store.ts'
 export type { StandardSchema } from './core/standard-schema.ts'
 export {
@@ -57,6 +58,8 @@ export {
   ConstraintError,
   DatabaseFullError,
   DatabaseUnavailableError,
+  EnvelopeRefusedError,
+  EventNotFoundError,
   EvidenceInvalidError,
   errorsByCode,
   FileCorruptError,
@@ -128,6 +131,9 @@ export {
   TransactionClosedError,
   TransactionTimeoutError,
   WallBreachedError,
+  WebhookFailedError,
+  WebhookNotFoundError,
+  WebhookRefusedError,
   WrongTenantError,
 } from './errors.ts'
 export type { EvidenceOptions } from './evidence/evidence.ts'
@@ -204,6 +210,19 @@ export type { IsolationLevel, StreamOptions, TransactionOptions } from './postgr
 export type { CacheEntry, CacheStore } from './resources/cache/cache.ts'
 export { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 export type { TenantCache } from './resources/cache/tenant-cache.ts'
+export type { EventConsumer, EventConsumerOptions, EventFailure } from './resources/events/event-consumer.ts'
+export type { DeadEvent, WhichDead } from './resources/events/event-store.ts'
+export {
+  type EventDelivery,
+  type EventReaction,
+  type EventSubscriber,
+  type EventSubscriberOptions,
+  eventSubscriber,
+  on,
+  type ReceivedEvent,
+} from './resources/events/event-subscriber.ts'
+export { type TenantEvent, tenantEvent } from './resources/events/tenant-event.ts'
+export type { EventsOptions, PublishOptions, TenantEvents } from './resources/events/tenant-events.ts'
 export type { GetFileOptions, OpenFile, PutFileOptions } from './resources/files/file-access.ts'
 export type { FileInfo, FileQuota, FileUsage } from './resources/files/file-index.ts'
 export { type FileKey, fileKey, parseFileKey } from './resources/files/file-key.ts'
@@ -229,6 +248,11 @@ export type {
   SnippetPart,
   TenantSearch,
 } from './resources/search/tenant-search.ts'
+export type { TenantWebhooks } from './resources/webhooks/tenant-webhooks.ts'
+export type { WebhookSenderOptions } from './resources/webhooks/webhook-sender.ts'
+export { verifyWebhook } from './resources/webhooks/webhook-signature.ts'
+export type { WebhookEndpoint } from './resources/webhooks/webhook-store.ts'
 export { createTenancy, type Tenancy } from './tenancy.ts'
 export type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
 export type { AuditNote, AuditOptions, TenantAudit } from './tenant-audit.ts'
+export { createWebhooks, type WebhookJobInput, type Webhooks, type WebhooksDoor, type WebhooksOptions } from './webhooks.ts'

@@ -18,6 +18,7 @@ import { Capabilities } from './postgres/capabilities.ts'
 import { PostgresCatalog } from './postgres/catalog.ts'
 import { ConnectionBudget } from './postgres/connection-budget.ts'
 import type { ControlPool } from './postgres/control-pool.ts'
+import { PostgresEventStores } from './postgres/event-store.ts'
 import { PostgresFileIndexes } from './postgres/file-index.ts'
 import { PostgresJobStores } from './postgres/job-store.ts'
 import { Leases, type LeasesOptions } from './postgres/lease.ts'
@@ -31,6 +32,8 @@ import { TenantHandle } from './postgres/tenant-handle.ts'
 import { PostgresWorkMarks } from './postgres/work-marks.ts'
 import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 import { TenantCaches } from './resources/cache/tenant-cache.ts'
+import { EventConsumers } from './resources/events/event-consumers.ts'
+import { EventsOfTenants } from './resources/events/tenant-events.ts'
 import { FilesOfTenants } from './resources/files/tenant-files.ts'
 import { JobWorkers } from './resources/jobs/job-workers.ts'
 import { JobsOfTenants } from './resources/jobs/tenant-jobs.ts'
@@ -132,7 +135,8 @@ async function joinAll(
   const indexes = new PostgresFileIndexes(doors)
   const files = new FilesOfTenants({ options: options.files, indexes, clock })
   const tenants = new Tenants({ catalog, directory, auditTrail, scope })
-  const work = { stores: new PostgresJobStores(doors), marks: new PostgresWorkMarks(reader), clock }
+  const marks = new PostgresWorkMarks(reader)
+  const work = { stores: new PostgresJobStores(doors), marks, clock }
   const workers = new JobWorkers({
     ...work,
     scope,
@@ -140,6 +144,17 @@ async function joinAll(
     weightOf: ({ plan }) => plans.weightOf(plan),
   })
   const jobs = new JobsOfTenants({ ...work, wake: (id) => workers.wake(id) })
+  const happenings = { stores: new PostgresEventStores(doors), marks, clock }
+  const consumers = new EventConsumers({
+    ...happenings,
+    scope,
+    keys: options.events?.keys,
+    find: (id, isFresh) => {
+      if (isFresh) directory.invalidate(id)
+      return directory.find({ kind: 'id', id })
+    },
+  })
+  const events = new EventsOfTenants({ ...happenings, options: options.events, wake: (id) => consumers.wake(id) })
   const names = protectedNames(await protectedTables(reader))
   const apiKeys = new PostgresApiKeys({ gatekeeper: reader, migrator: writer })
   return {
@@ -156,6 +171,8 @@ async function joinAll(
     jobs,
     search: new SearchOfTenants(new PostgresSearchIndexes(doors)),
     workers,
+    events,
+    consumers,
     audit: new TenantAudit({ audit: statementAudit, scope, leases }),
     scope,
     tenants,

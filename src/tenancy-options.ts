@@ -11,6 +11,7 @@ import type { Trace } from './core/tenant-context.ts'
 import type { ServedVersions } from './postgres/open-databases.ts'
 import type { ReplicaBounds } from './postgres/replicas.ts'
 import type { CacheStore } from './resources/cache/cache.ts'
+import type { EventsOptions } from './resources/events/tenant-events.ts'
 import type { FilesOptions } from './resources/files/files-options.ts'
 import type { AuditOptions } from './tenant-audit.ts'
 
@@ -67,6 +68,11 @@ export interface TenancyOptions {
    * migration. Default: there are none.
    */
   readonly files?: FilesOptions | undefined
+  /**
+   * How events of tenants are named and sealed; see `tenancy.events()`. Each tenant's schema needs their tables:
+   * `select partywall.create_events();` in a migration. Default: there are none.
+   */
+  readonly events?: EventsOptions | undefined
   /** Where refusals and dangerous acts are recorded. Default: the catalog's database. */
   readonly auditTrail?: AuditTrail | undefined
   /**

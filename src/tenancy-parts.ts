@@ -14,6 +14,8 @@ import type { MoveWait } from './postgres/move-wait.ts'
 import type { OpenDatabases } from './postgres/open-databases.ts'
 import type { ReplicaDatabases } from './postgres/replicas.ts'
 import type { TenantCaches } from './resources/cache/tenant-cache.ts'
+import type { EventConsumers } from './resources/events/event-consumers.ts'
+import type { EventsOfTenants } from './resources/events/tenant-events.ts'
 import type { FilesOfTenants } from './resources/files/tenant-files.ts'
 import type { JobWorkers } from './resources/jobs/job-workers.ts'
 import type { JobsOfTenants } from './resources/jobs/tenant-jobs.ts'
@@ -34,6 +36,8 @@ export interface TenancyParts {
   readonly jobs: JobsOfTenants
   readonly search: SearchOfTenants
   readonly workers: JobWorkers
+  readonly events: EventsOfTenants
+  readonly consumers: EventConsumers
   readonly audit: TenantAudit
   readonly protectedNames: ProtectedTables
   readonly witnesses: OpeningWitnesses & { readonly store: BreakGlassStore }

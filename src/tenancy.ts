@@ -30,6 +30,8 @@ import { TenantPool, type TenantPoolOptions } from './postgres/tenant-pool.ts'
 import type { TenantTransaction } from './postgres/transaction.ts'
 import type { StreamOptions, TransactionOptions } from './postgres/transaction-options.ts'
 import type { TenantCache } from './resources/cache/tenant-cache.ts'
+import type { EventConsumer, EventConsumerOptions } from './resources/events/event-consumer.ts'
+import type { TenantEvents } from './resources/events/tenant-events.ts'
 import type { TenantFiles } from './resources/files/tenant-files.ts'
 import type { JobWorker, JobWorkerOptions } from './resources/jobs/job-worker.ts'
 import type { TenantJobs } from './resources/jobs/tenant-jobs.ts'
@@ -231,6 +233,29 @@ export class Tenancy {
     return this.#parts.workers.start(options)
   }
 
+  /** The events of the tenant in context. Its schema needs their tables: `select partywall.create_events();` in a migration. */
+  events(): TenantEvents {
+    const context = this.current()
+    if (context.grant !== undefined)
+      throw new BreakGlassRefusedError('A grant opens the tenant’s tables, and publishes nothing that outlives it.')
+    return this.#parts.events.for(context)
+  }
+
+  /**
+   * Begins to deliver events of all tenants in this process, each inside its tenant's scope. It ends with the tenancy, or by its own `close()`.
+   *
+   * @example
+   * ```ts
+   * const consumer = tenancy.startConsumer({ subscribers: [counter] })
+   * ```
+   *
+   * @throws {ConfigurationError} for options that cannot be, or without `events` in the tenancy's options.
+   */
+  startConsumer(options: EventConsumerOptions): EventConsumer {
+    if (this.#isClosed) throw new ClosedError('The tenancy is closed.')
+    return this.#parts.consumers.start(options)
+  }
+
   /**
    * A short-lived capability for one tenant, for psql, BI tools and other languages: `select partywall.bind('…')`. Audited.
    *
@@ -339,7 +364,7 @@ export class Tenancy {
   }
 
   /**
-   * Ends the workers of jobs, then refuses new work, lets what runs finish, revokes this process's capabilities, closes every
+   * Ends the workers of jobs and the consumers of events, then refuses new work, lets what runs finish, revokes this process's capabilities, closes every
    * connection.
    */
   async close(): Promise<void> {
@@ -348,8 +373,8 @@ export class Tenancy {
   }
 
   async #close(): Promise<void> {
-    // Jobs that run still need every door.
-    await this.#parts.workers.close()
+    // Jobs and events under way still need every door.
+    await Promise.all([this.#parts.workers.close(), this.#parts.consumers.close()])
     this.#isClosed = true
     await closeParts(this.#parts)
   }
