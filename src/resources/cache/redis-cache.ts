@@ -88,9 +88,7 @@ export function redisAclOf(
 ) {
   if (!prefixPattern.test(prefix))
     throw new ConfigurationError(`The prefix ${JSON.stringify(prefix)} is not 1 to 50 letters, digits, "-" and "_".`)
-  const commands = ['get', 'set', 'del', 'unlink', 'client|tracking', 'client|id', 'hello', 'ping'].map(
-    (command) => `+${command}`,
-  )
+  const commands = ['get', 'set', 'del', 'unlink', 'client|tracking', 'client|id', 'hello', 'ping'].map((command) => `+${command}`)
   return ['reset', 'on', `>${password}`, `~${prefix}:{${tenantId}}:*`, 'resetchannels', '-@all', ...commands] as const
 }
 
