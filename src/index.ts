@@ -209,7 +209,7 @@ export type { TenantTransaction } from './postgres/transaction.ts'
 export type { IsolationLevel, StreamOptions, TransactionOptions } from './postgres/transaction-options.ts'
 export type { CacheEntry, CacheStore } from './resources/cache/cache.ts'
 export { MemoryCacheStore } from './resources/cache/memory-cache.ts'
-export type { TenantCache } from './resources/cache/tenant-cache.ts'
+export type { CacheSetOptions, TenantCache } from './resources/cache/tenant-cache.ts'
 export type { EventConsumer, EventConsumerOptions, EventFailure } from './resources/events/event-consumer.ts'
 export type { DeadEvent, WhichDead } from './resources/events/event-store.ts'
 export {

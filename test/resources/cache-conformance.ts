@@ -121,6 +121,50 @@ export function cacheConformance(name: string, makeStore: (t: TestContext) => Pr
     assert.equal(await caches.for(bob).get('n', '0'), 'new')
   })
 
+  promise('a tag forgets what has it, of its tenant alone', async (caches) => {
+    const [cache, other] = [caches.for(bob), caches.for(carol)]
+    for (const each of [cache, other]) {
+      await each.set('lists', 'a', 'a', { tags: ['project:1', 'user:1'] })
+      await each.set('lists', 'b', 'b', { tags: ['project:2'] })
+      await each.set('lists', 'c', 'c')
+      assert.equal(await each.getOrLoad('lists', 'd', async () => 'd', { tags: ['project:1'] }), 'd')
+    }
+    const all = (of: typeof cache) => Promise.all(['a', 'b', 'c', 'd'].map((key) => of.get('lists', key)))
+    assert.deepEqual(await all(cache), ['a', 'b', 'c', 'd'])
+    await cache.invalidateTags(['project:1'])
+    assert.deepEqual(await all(cache), [undefined, 'b', 'c', undefined])
+    assert.deepEqual(await all(other), ['a', 'b', 'c', 'd'])
+    await cache.set('lists', 'a', 'a again', { tags: ['project:1'] })
+    assert.equal(await cache.get('lists', 'a'), 'a again')
+    await assert.rejects(cache.set('n', 'k', 1, { tags: [''] }), InvalidInputError)
+    await assert.rejects(
+      cache.getOrLoad('n', 'k2', async () => 1, { tags: Array.from({ length: 17 }, String) }),
+      InvalidInputError,
+    )
+    await assert.rejects(cache.invalidateTags(['\ud800']), InvalidInputError)
+  })
+
+  promise('what was loaded before its tag was invalidated is not served after it', async (caches) => {
+    const cache = caches.for(bob)
+    const gate = Promise.withResolvers<string>()
+    const begun = Promise.withResolvers<void>()
+    const early = cache.getOrLoad(
+      'n',
+      'k',
+      async () => {
+        begun.resolve()
+        return await gate.promise
+      },
+      { tags: ['t'] },
+    )
+    await begun.promise
+    await cache.invalidateTags(['t'])
+    assert.equal(await cache.getOrLoad('n', 'k', async () => 'new', { tags: ['t'] }), 'new')
+    gate.resolve('old')
+    assert.equal(await early, 'old')
+    assert.equal(await cache.get('n', 'k'), 'new')
+  })
+
   promise('many who ask at once are one load for each tenant', async (caches) => {
     const loads: string[] = []
     const load = (owner: string) => async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { OverloadedError } from '../../src/errors.ts'
+import { ConfigurationError, OverloadedError } from '../../src/errors.ts'
 import { scopedKey } from '../../src/resources/cache/cache.ts'
 import { MemoryCacheStore } from '../../src/resources/cache/memory-cache.ts'
 import { TenantCaches } from '../../src/resources/cache/tenant-cache.ts'
@@ -60,4 +60,23 @@ test('the tenant is in every key, also where generations are counted for each te
   const parts = { epoch: 1, generation: '1', namespace: 'n', key: 'k' }
   const [bob, carol] = [1, 2].map((number) => scopedKey({ ...parts, tenantId: contextOf('bob', number).tenant.id }))
   assert.notEqual(bob, carol)
+})
+
+test('one tenant fills its share, and no neighbour’s', async () => {
+  const [bob, carol] = [contextOf('bob', 1), contextOf('carol', 10)]
+  const store = new MemoryCacheStore({ entriesMax: 100, lengthMax: 100_000, tenantShare: 0.2 })
+  const caches = new TenantCaches({ store })
+  await caches.for(carol).set('n', 'k', 'of carol')
+  for (let i = 0; i < 500; i++) await caches.for(bob).set('n', String(i), i)
+  assert.equal(store.stats().entries, 21)
+  assert.equal(await caches.for(bob).get('n', '499'), 499)
+  assert.equal(await caches.for(bob).get('n', '1'), undefined)
+  assert.equal(await caches.for(carol).get('n', 'k'), 'of carol')
+  for (let i = 0; i < 500; i++) await caches.for(bob).set('n', String(i), 'x'.repeat(1_000))
+  assert.ok(store.stats().length <= 20_000 + 200)
+  // Longer than its whole share: not kept, and nothing is thrown out for it.
+  await caches.for(bob).set('n', 'huge', 'x'.repeat(30_000))
+  assert.equal(await caches.for(bob).get('n', 'huge'), undefined)
+  assert.equal(await caches.for(carol).get('n', 'k'), 'of carol')
+  assert.throws(() => new MemoryCacheStore({ tenantShare: 0 }), ConfigurationError)
 })

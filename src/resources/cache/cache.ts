@@ -23,15 +23,18 @@ export interface CacheEntry {
   readonly text: string
 }
 
-/** The port. Adapters store entries for a time, up to a bound, and count generations. Conformance: test/resources/cache-conformance.ts. */
+/**
+ * The port. Adapters store entries for a time, up to a bound for all and one for each tenant, and name generations. Conformance:
+ * test/resources/cache-conformance.ts.
+ */
 export interface CacheStore {
   get(key: ScopedKey): Promise<CacheEntry | undefined>
   set(entry: CacheEntry, ttlMs: number): Promise<void>
   delete(key: ScopedKey): Promise<void>
-  /** The tenant's generation, a name that {@link advance} has not used before. */
-  generation(tenantId: TenantId): Promise<string>
-  /** A new generation: every older entry of the tenant is out of reach, in one step however many there are. */
-  advance(tenantId: TenantId): Promise<void>
+  /** The generation of the tenant, or of one of its tags: a name that {@link advance} has not used before. */
+  generation(tenantId: TenantId, tag?: string): Promise<string>
+  /** A new generation: every older entry of the tenant, or with the tag, is out of reach, in one step however many there are. */
+  advance(tenantId: TenantId, tag?: string): Promise<void>
 }
 
 /** Longest namespace and longest key, in UTF-16 code units. */
@@ -71,7 +74,8 @@ export function assertOwn(entry: CacheEntry, tenantId: TenantId, key: ScopedKey)
 /** The tenant of a handle: a whole context, so that a bare id from a request cannot open anybody's cache. */
 export type CacheOwner = Pick<TenantContext, 'tenant'>
 
-function assertSegment(name: string, segment: unknown): void {
+/** @throws {InvalidInputError} */
+export function assertSegment(name: string, segment: unknown): void {
   if (typeof segment === 'string' && segment.length > 0 && segment.length <= cacheKeyLengthMax && segment.isWellFormed()) return
   throw new InvalidInputError(`The ${name} of a cache entry is not a text of 1 to ${cacheKeyLengthMax} characters.`)
 }

@@ -2,10 +2,12 @@
 // which of the keys that it remembers have changed (client tracking, RESP3: https://redis.io/docs/latest/develop/reference/client-side-caching/).
 //
 //   <prefix>:{<tenant id>}:g            the tenant's generation, a random name
-//   <prefix>:{<tenant id>}:<hash>       an entry: its whole key, and its text
+//   <prefix>:{<tenant id>}:t<place>     that of tags
+//   <prefix>:{<tenant id>}:<place>      an entry: its whole key, and its text
 //
-// Ids and hashes have no character that a glob, a hash tag or a separator could be made of. The braces put a tenant's keys on one slot of a
-// cluster. A generation is random and never counted: one that is lost with the server's memory comes back as one that never was, so that no
+// A tenant has as many places as it may have entries; which is an entry's, its hash says, and who comes later has it. So nobody counts, and
+// nobody fills the server. Ids and numbers have no character that a glob, a hash tag or a separator could be made of. The braces put a
+// tenant's keys on one slot of a cluster. A generation is random and never counted: one that is lost with the server's memory comes back as one that never was, so that no
 // older entry can come back with it.
 
 import { createHash, randomUUID } from 'node:crypto'
@@ -23,6 +25,8 @@ export interface RedisCacheOptions {
   readonly url: string
   /** What all keys begin with. Letters, digits, `-` and `_`; default `pw`. */
   readonly prefix?: string | undefined
+  /** Entries of one tenant on the server at most: past a tenth of it they begin to take each other's places. Default 100,000. */
+  readonly tenantEntriesMax?: number | undefined
   /** Entries that this process remembers. 0: none, each read asks the server. Default 10,000. */
   readonly memoryEntriesMax?: number | undefined
   /** For how long it believes them at most, in milliseconds, should the server's word not come. Default 60,000. */
@@ -34,6 +38,8 @@ export interface RedisCacheOptions {
 const prefixPattern = /^[A-Za-z0-9_-]{1,50}$/
 const commandsMax = 10_000
 const scanCount = 1_000
+const placesMax = 1_000_000_000
+const tagPlaces = 10_000
 
 /**
  * Connects to a server. Close the store after the tenancy.
@@ -47,9 +53,11 @@ const scanCount = 1_000
  * @throws {ConfigurationError} for options that cannot be. {@link CacheUnavailableError} when the server cannot be reached.
  */
 export async function redisCacheStore(options: RedisCacheOptions): Promise<RedisCacheStore> {
-  const { url, prefix = 'pw', memoryEntriesMax = 10_000, memoryTtlMs = 60_000, timeoutMs = 250 } = options
+  const { url, prefix = 'pw', tenantEntriesMax = 100_000, memoryEntriesMax = 10_000, memoryTtlMs = 60_000, timeoutMs = 250 } = options
   if (!prefixPattern.test(prefix))
     throw new ConfigurationError(`The prefix ${JSON.stringify(prefix)} is not 1 to 50 letters, digits, "-" and "_".`)
+  if (!Number.isSafeInteger(tenantEntriesMax) || tenantEntriesMax < 1 || tenantEntriesMax > placesMax)
+    throw new ConfigurationError(`tenantEntriesMax is ${tenantEntriesMax}; it must be a whole number from 1 to ${placesMax}.`)
   const { createClient } = await import('@redis/client')
   let wasConnected = false
   const client = createClient({
@@ -73,7 +81,7 @@ export async function redisCacheStore(options: RedisCacheOptions): Promise<Redis
     throw new CacheUnavailableError('The server of the cache cannot be reached.', { cause: error })
   }
   // Of the client's many type parameters none is of use here.
-  return new RedisCacheStore({ client: client as unknown as RedisClientType, prefix, timeoutMs })
+  return new RedisCacheStore({ client: client as unknown as RedisClientType, prefix, tenantEntriesMax, timeoutMs })
 }
 
 /**
@@ -92,29 +100,40 @@ export function redisAclOf(
   return ['reset', 'on', `>${password}`, `~${prefix}:{${tenantId}}:*`, 'resetchannels', '-@all', ...commands] as const
 }
 
+interface RedisCacheParts {
+  readonly client: RedisClientType
+  readonly prefix: string
+  readonly tenantEntriesMax: number
+  readonly timeoutMs: number
+}
+
 /** @see CacheStore */
 export class RedisCacheStore implements CacheStore {
   readonly #client: RedisClientType
   readonly #prefix: string
+  readonly #tenantEntriesMax: number
   readonly #timeoutMs: number
   readonly #backoff = new Backoff({ clock: systemClock, pauseMinMs: 100, pauseMaxMs: 2_000 })
 
   /** @internal */
-  constructor(parts: { readonly client: RedisClientType; readonly prefix: string; readonly timeoutMs: number }) {
+  constructor(parts: RedisCacheParts) {
     this.#client = parts.client
     this.#prefix = parts.prefix
+    this.#tenantEntriesMax = parts.tenantEntriesMax
     this.#timeoutMs = parts.timeoutMs
   }
 
   async get(key: ScopedKey): Promise<CacheEntry | undefined> {
     const stored = await this.#ask((client) => client.get(this.#entryKey(key)))
     if (stored === null) return undefined
-    // What is stored says whose it is: a hash alone could be anybody's, and the caller looks.
+    // What is stored says whose it is, and the caller looks.
     const length = Number.parseInt(stored, 10)
     const start = stored.indexOf(':') + 1
     // As it was written by set(), below.
     const found = stored.slice(start, start + length) as ScopedKey
-    return { tenantId: tenantOfKey(found), key: found, text: stored.slice(start + length) }
+    const tenantId = tenantOfKey(found)
+    if (found !== key && tenantId === tenantOfKey(key)) return undefined
+    return { tenantId, key: found, text: stored.slice(start + length) }
   }
 
   async set({ key, text }: CacheEntry, ttlMs: number): Promise<void> {
@@ -126,8 +145,8 @@ export class RedisCacheStore implements CacheStore {
     await this.#ask((client) => client.del(this.#entryKey(key)))
   }
 
-  async generation(tenantId: TenantId): Promise<string> {
-    const key = this.#generationKey(tenantId)
+  async generation(tenantId: TenantId, tag?: string): Promise<string> {
+    const key = this.#generationKey(tenantId, tag)
     const known = await this.#ask((client) => client.get(key))
     if (known !== null) return known
     const fresh = randomUUID()
@@ -135,8 +154,8 @@ export class RedisCacheStore implements CacheStore {
     return other ?? fresh
   }
 
-  async advance(tenantId: TenantId): Promise<void> {
-    await this.#ask((client) => client.set(this.#generationKey(tenantId), randomUUID()))
+  async advance(tenantId: TenantId, tag?: string): Promise<void> {
+    await this.#ask((client) => client.set(this.#generationKey(tenantId, tag), randomUUID()))
   }
 
   /** Takes a tenant's keys out of the server, one look at a time, and says how many are left. For off-boarding. */
@@ -177,11 +196,11 @@ export class RedisCacheStore implements CacheStore {
   }
 
   #entryKey(key: ScopedKey): string {
-    return `${this.#prefix}:{${tenantOfKey(key)}}:${createHash('sha256').update(key, 'utf16le').digest('base64url')}`
+    return `${this.#prefix}:{${tenantOfKey(key)}}:${placeOf(key, this.#tenantEntriesMax)}`
   }
 
-  #generationKey(tenantId: TenantId): string {
-    return `${this.#prefix}:{${tenantId}}:g`
+  #generationKey(tenantId: TenantId, tag: string | undefined): string {
+    return `${this.#prefix}:{${tenantId}}:${tag === undefined ? 'g' : `t${placeOf(tag, tagPlaces)}`}`
   }
 
   /** Down, it says so in microseconds; one call at a time finds out whether it is back. @throws {CacheUnavailableError} */
@@ -201,6 +220,10 @@ export class RedisCacheStore implements CacheStore {
       clearTimeout(timer)
     }
   }
+}
+
+function placeOf(text: string, places: number): number {
+  return createHash('sha256').update(text, 'utf16le').digest().readUIntBE(0, 6) % places
 }
 
 function unavailable(cause: unknown): CacheUnavailableError {

@@ -1,8 +1,8 @@
 // The cache as a tenant's code sees it.
 
-import type { Json } from '../../core/tenant.ts'
+import type { Json, TenantId } from '../../core/tenant.ts'
 import { CacheUnavailableError, InvalidInputError, OverloadedError } from '../../errors.ts'
-import { assertOwn, type CacheOwner, type CacheStore, type ScopedKey, scopedKey } from './cache.ts'
+import { assertOwn, assertSegment, type CacheOwner, type CacheStore, type ScopedKey, scopedKey } from './cache.ts'
 
 export interface TenantCachesOptions {
   readonly store: CacheStore
@@ -14,21 +14,25 @@ export interface TenantCachesOptions {
   readonly loadsMax?: number | undefined
 }
 
+export interface CacheSetOptions {
+  /** For how long, in milliseconds. Default: the cache's. */
+  readonly ttlMs?: number | undefined
+  /** What the value was made of: {@link TenantCache.invalidateTags} forgets it with any of them. At most 16. */
+  readonly tags?: readonly string[] | undefined
+}
+
 /** The cache of one tenant. Values are JSON: what comes out is a copy of what went in. */
 export interface TenantCache {
   /** @returns undefined when there is none, it has expired, or the store does not answer. */
   get<Value extends Json>(namespace: string, key: string): Promise<Value | undefined>
   /** @throws {InvalidInputError} when the value is not JSON or longer than it may be. {@link CacheUnavailableError} */
-  set(namespace: string, key: string, value: Json, options?: { readonly ttlMs?: number | undefined }): Promise<void>
+  set(namespace: string, key: string, value: Json, options?: CacheSetOptions): Promise<void>
   /** @throws {CacheUnavailableError} */
   delete(namespace: string, key: string): Promise<void>
   /** The value, or what `load` gives: once for all who ask meanwhile. A failed load is not remembered. */
-  getOrLoad<Value extends Json>(
-    namespace: string,
-    key: string,
-    load: () => Promise<Value>,
-    options?: { readonly ttlMs?: number | undefined },
-  ): Promise<Value>
+  getOrLoad<Value extends Json>(namespace: string, key: string, load: () => Promise<Value>, options?: CacheSetOptions): Promise<Value>
+  /** Forgets what of this tenant has any of the tags. A step for each tag, however much there is. @throws {CacheUnavailableError} */
+  invalidateTags(tags: readonly string[]): Promise<void>
   /** Forgets everything of this tenant, and of no other. One step, however much there is. @throws {CacheUnavailableError} */
   clear(): Promise<void>
 }
@@ -62,43 +66,64 @@ export class TenantCaches {
     const { id, epoch } = context.tenant
     const keyFor = async (namespace: string, key: string): Promise<ScopedKey> =>
       scopedKey({ tenantId: id, epoch, generation: await this.#store.generation(id), namespace, key })
+    const taggedWith = async (tags: readonly string[] = []): Promise<Tagged> => {
+      assertTags(tags)
+      return await Promise.all(tags.map(async (tag) => [tag, await this.#store.generation(id, tag)] as const))
+    }
     const read = async (key: ScopedKey): Promise<string | undefined> => {
       const entry = await this.#store.get(key)
       if (entry === undefined) return undefined
       assertOwn(entry, id, key)
-      return entry.text
+      if (!entry.text.startsWith(tagMark)) return entry.text
+      const { tagged, text } = withoutTags(entry.text)
+      const now = await taggedWith(tagged.map(([tag]) => tag))
+      return now.every(([, generation], i) => generation === tagged[i]?.[1]) ? text : undefined
     }
-    const write = (key: ScopedKey, text: string, ttlMs: number | undefined): Promise<void> =>
-      this.#store.set({ tenantId: id, key, text }, checkedTtl(ttlMs ?? this.#ttlMs))
+    const write = (key: ScopedKey, text: string, tagged: Tagged, ttlMs: number | undefined): Promise<void> =>
+      this.#store.set({ tenantId: id, key, text: withTags(tagged, text) }, checkedTtl(ttlMs ?? this.#ttlMs))
 
     return Object.freeze({
       get: async <Value extends Json>(namespace: string, key: string) => {
         const text = await unlessDown(async () => await read(await keyFor(namespace, key)))
         return text === undefined ? undefined : (JSON.parse(text) as Value)
       },
-      set: async (namespace: string, key: string, value: Json, options?: { readonly ttlMs?: number | undefined }) => {
+      set: async (namespace: string, key: string, value: Json, options?: CacheSetOptions) => {
         const scoped = await keyFor(namespace, key)
         const text = this.#serialise(value)
+        const tagged = await taggedWith(options?.tags)
         this.#supersede(scoped)
-        await write(scoped, text, options?.ttlMs)
+        await write(scoped, text, tagged, options?.ttlMs)
       },
       delete: async (namespace: string, key: string) => {
         const scoped = await keyFor(namespace, key)
         this.#supersede(scoped)
         await this.#store.delete(scoped)
       },
-      getOrLoad: async <Value extends Json>(
-        namespace: string,
-        key: string,
-        load: () => Promise<Value>,
-        options?: { readonly ttlMs?: number | undefined },
-      ) => {
+      getOrLoad: async <Value extends Json>(namespace: string, key: string, load: () => Promise<Value>, options?: CacheSetOptions) => {
+        const tags = options?.tags ?? []
+        assertTags(tags)
         const scoped = await unlessDown(() => keyFor(namespace, key))
         // Without a generation there is no key to share a load by, nor to store it under.
         if (scoped === undefined) return JSON.parse(this.#serialise(await load())) as Value
-        const store = async (loaded: string): Promise<void> => void (await unlessDown(() => write(scoped, loaded, options?.ttlMs)))
-        const text = (await unlessDown(() => read(scoped))) ?? (await this.#loadOnce(scoped, load, store))
-        return JSON.parse(text) as Value
+        const known = await unlessDown(() => read(scoped))
+        if (known !== undefined) return JSON.parse(known) as Value
+        const loaded = async (): Promise<Loaded> => {
+          // As they are before the load: what was invalidated meanwhile is not found afterwards.
+          const tagged = tags.length === 0 ? [] : await unlessDown(() => taggedWith(tags))
+          const text = this.#serialise(await load())
+          const store = async () => {
+            if (tagged !== undefined) await unlessDown(() => write(scoped, text, tagged, options?.ttlMs))
+          }
+          return { text, store }
+        }
+        return JSON.parse(await this.#loadOnce({ key: scoped, tenantId: id, tags }, loaded)) as Value
+      },
+      invalidateTags: async (tags: readonly string[]) => {
+        assertTags(tags)
+        for (const [key, load] of this.#loads) {
+          if (load.tenantId === id && load.tags.some((tag) => tags.includes(tag))) this.#supersede(key)
+        }
+        await Promise.all(tags.map((tag) => this.#store.advance(id, tag)))
       },
       clear: () => this.#store.advance(id),
     })
@@ -108,7 +133,7 @@ export class TenantCaches {
    * The text of the loaded value. The key has the generation from before the load: what was loaded while the tenant was
    * cleared is stored where nobody looks any more.
    */
-  #loadOnce(key: ScopedKey, load: () => Promise<Json>, store: (text: string) => Promise<void>): Promise<string> {
+  #loadOnce({ key, tenantId, tags }: Loading, load: () => Promise<Loaded>): Promise<string> {
     const underWay = this.#loads.get(key)
     if (underWay !== undefined) return underWay.promise
     if (this.#loads.size >= this.#loadsMax) {
@@ -120,14 +145,14 @@ export class TenantCaches {
       // Not before the load is registered.
       await undefined
       try {
-        const text = this.#serialise(await load())
-        if (!started.superseded) await store(text)
+        const { text, store } = await load()
+        if (!started.superseded) await store()
         return text
       } finally {
         if (this.#loads.get(key) === started) this.#loads.delete(key)
       }
     }
-    const started: Load = { promise: run(), superseded: false }
+    const started: Load = { promise: run(), tenantId, tags, superseded: false }
     this.#loads.set(key, started)
     return started.promise
   }
@@ -150,9 +175,45 @@ export class TenantCaches {
   }
 }
 
-interface Load {
+interface Loading {
+  readonly key: ScopedKey
+  readonly tenantId: TenantId
+  readonly tags: readonly string[]
+}
+
+interface Loaded {
+  readonly text: string
+  readonly store: () => Promise<void>
+}
+
+interface Load extends Omit<Loading, 'key'> {
   readonly promise: Promise<string>
   superseded: boolean
+}
+
+/** Tags, each with its generation. */
+type Tagged = readonly (readonly [tag: string, generation: string])[]
+
+/** No JSON begins with it. */
+const tagMark = '#'
+const tagsMax = 16
+
+function withTags(tagged: Tagged, text: string): string {
+  if (tagged.length === 0) return text
+  const head = JSON.stringify(tagged)
+  return `${tagMark}${head.length}:${head}${text}`
+}
+
+function withoutTags(text: string): { readonly tagged: Tagged; readonly text: string } {
+  const start = text.indexOf(':') + 1
+  const end = start + Number.parseInt(text.slice(tagMark.length), 10)
+  // As withTags() wrote it.
+  return { tagged: JSON.parse(text.slice(start, end)) as Tagged, text: text.slice(end) }
+}
+
+function assertTags(tags: readonly string[]): void {
+  if (!Array.isArray(tags) || tags.length > tagsMax) throw new InvalidInputError(`A cache entry has at most ${tagsMax} tags, in a list.`)
+  for (const tag of tags) assertSegment('tag', tag)
 }
 
 /** Undefined when the store does not answer: what is read there is only a copy. Changes are not lost so. */

@@ -86,6 +86,14 @@ const changes: readonly (readonly [id: string, tries: string, trick: (caches: Ca
   ['overwrite', 'write under the victim’s key', ({ mine }) => mine.set(namespace, 'a', 'taken')],
   ['delete', 'delete the victim’s key', ({ mine }) => mine.delete(namespace, 'a')],
   ['clear', 'clear everything', ({ mine }) => mine.clear()],
+  [
+    'tags',
+    'forget all with the victim’s tag',
+    async ({ mine, theirs }) => {
+      await theirs.set(namespace, 'a', secret, { tags: ['kit'] })
+      await mine.invalidateTags(['kit'])
+    },
+  ],
   ['expire', 'write under it for a moment', ({ mine }) => mine.set(namespace, 'a', 'taken', { ttlMs: 1 })],
   [
     'poison',
@@ -129,7 +137,7 @@ function attack(id: string, tries: string, judge: (caches: Caches) => Promise<Ve
       what: 'both tenants are handed one cache, whose keys are put together without care and which is never cleared but by its owner',
       run: async (parties) => {
         const shared = carelessCache()
-        return await run(parties, async ({ id: tenantId }) => shared(tenantId === parties.victim.id || id === 'clear'))
+        return await run(parties, async ({ id: tenantId }) => shared(tenantId === parties.victim.id || id === 'clear' || id === 'tags'))
       },
     },
   }
@@ -148,6 +156,7 @@ function carelessCache(): (isOwner: boolean) => TenantCache {
       if (!kept.has(where + key)) kept.set(where + key, found)
       return kept.get(where + key) as Value
     },
+    invalidateTags: async () => void (isOwner && kept.clear()),
     clear: async () => void (isOwner && kept.clear()),
   })
 }

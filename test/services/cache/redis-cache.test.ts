@@ -16,7 +16,8 @@ const shared: { server?: RedisServer } = {}
 let prefixes = 0
 
 async function open(t: TestContext, server: RedisServer, options: Partial<RedisCacheOptions> = {}) {
-  const store = await redisCacheStore({ url: server.url, timeoutMs: 1_000, ...options })
+  // Many places: none of these is to lose its own to another.
+  const store = await redisCacheStore({ url: server.url, timeoutMs: 1_000, tenantEntriesMax: 1_000_000_000, ...options })
   t.after(() => store.close())
   return { store, caches: new TenantCaches({ store, ttlMs: 60_000 }) }
 }
@@ -134,7 +135,21 @@ test('the keys say nothing of what is kept, and are a tenant’s by their beginn
   for (const key of ['salary', '*', '{x}', 'a\r\nb']) await caches.for(bob).set('people', key, 1)
   const keys = await (await admin(t, shared.server!)).keys('opaque:*')
   assert.equal(keys.length, 5)
-  for (const key of keys) assert.match(key, new RegExp(`^opaque:\\{${bob.tenant.id}\\}:(g|[A-Za-z0-9_-]{43})$`))
+  for (const key of keys) assert.match(key, new RegExp(`^opaque:\\{${bob.tenant.id}\\}:(g|\\d{1,9})$`))
+})
+
+test('a tenant has so many places, and what takes another’s is never mistaken for it', async (t) => {
+  const { caches } = await open(t, shared.server!, { prefix: 'few', tenantEntriesMax: 10 })
+  await caches.for(carol).set('n', 'k', 'of carol')
+  for (let i = 0; i < 200; i++) await caches.for(bob).set('n', String(i), i)
+  const client = await admin(t, shared.server!)
+  assert.ok((await client.keys(`few:{${bob.tenant.id}}:*`)).length <= 11)
+  const values = await Promise.all(Array.from({ length: 200 }, async (_, i) => [i, await caches.for(bob).get('n', String(i))]))
+  const found = values.filter(([, value]) => value !== undefined)
+  assert.ok(found.length > 0 && found.length <= 10)
+  for (const [i, value] of found) assert.equal(value, i)
+  assert.equal(await caches.for(carol).get('n', 'k'), 'of carol')
+  await assert.rejects(redisCacheStore({ url: shared.server!.url, tenantEntriesMax: 0 }), ConfigurationError)
 })
 
 test('a tenant that is off-boarded leaves no key, and its neighbour all', async (t) => {
