@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { audit } from './audit.ts'
 import { auditVerify } from './audit-verify.ts'
 import { boot } from './boot.ts'
+import { cache } from './cache.ts'
 import { connections } from './connections.ts'
 import { context } from './context.ts'
 import { type BenchDatabase, openDatabase, settings } from './database.ts'
@@ -55,6 +56,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   jobs,
   events,
   search,
+  cache,
 }
 
 const { values, positionals } = parseArgs({

@@ -6,7 +6,7 @@ import type { PurgeStore } from './purge-store.ts'
 
 /** What this needs of a CacheStore. */
 export interface Generations {
-  generation(tenantId: TenantId): Promise<string>
+  generation(tenantId: TenantId): string | Promise<string>
   advance(tenantId: TenantId): Promise<void>
 }
 

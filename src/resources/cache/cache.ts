@@ -23,16 +23,19 @@ export interface CacheEntry {
   readonly text: string
 }
 
+export type MaybePromise<T> = T | Promise<T>
+
 /**
  * The port. Adapters store entries for a time, up to a bound for all and one for each tenant, and name generations. Conformance:
  * test/resources/cache-conformance.ts.
  */
 export interface CacheStore {
-  get(key: ScopedKey): Promise<CacheEntry | undefined>
+  /** What is at hand may be answered at once: a hit in memory waits for nothing. */
+  get(key: ScopedKey): MaybePromise<CacheEntry | undefined>
   set(entry: CacheEntry, ttlMs: number): Promise<void>
   delete(key: ScopedKey): Promise<void>
   /** The generation of the tenant, or of one of its tags: a name that {@link advance} has not used before. */
-  generation(tenantId: TenantId, tag?: string): Promise<string>
+  generation(tenantId: TenantId, tag?: string): MaybePromise<string>
   /** A new generation: every older entry of the tenant, or with the tag, is out of reach, in one step however many there are. */
   advance(tenantId: TenantId, tag?: string): Promise<void>
 }
@@ -53,9 +56,12 @@ export interface KeyParts {
 export function scopedKey(parts: KeyParts): ScopedKey {
   assertSegment('namespace', parts.namespace)
   assertSegment('key', parts.key)
-  return [parts.tenantId, String(parts.epoch), parts.generation, parts.namespace, parts.key]
-    .map((segment) => `${segment.length}:${segment}`)
-    .join('') as ScopedKey
+  const { tenantId, epoch, generation, namespace, key } = parts
+  return `${measured(tenantId)}${measured(String(epoch))}${measured(generation)}${measured(namespace)}${measured(key)}` as ScopedKey
+}
+
+function measured(segment: string): string {
+  return `${segment.length}:${segment}`
 }
 
 /** The tenant that a key begins with. */

@@ -65,7 +65,7 @@ export class MemoryCacheStore implements CacheStore {
     })
   }
 
-  async get(key: ScopedKey): Promise<CacheEntry | undefined> {
+  get(key: ScopedKey): CacheEntry | undefined {
     const found = this.#entries.get(key)
     if (found === undefined) return undefined
     if (found.until > this.#clock.monotonic()) return found.entry
@@ -91,7 +91,7 @@ export class MemoryCacheStore implements CacheStore {
     this.#entries.delete(key)
   }
 
-  async generation(tenantId: TenantId, tag?: string): Promise<string> {
+  generation(tenantId: TenantId, tag?: string): string {
     const share = this.#shareOf(tenantId)
     return String(tag === undefined ? share.generation : (share.tags.get(tag) ?? this.#advanceTag(share, tag)))
   }

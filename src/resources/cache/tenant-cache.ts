@@ -2,7 +2,7 @@
 
 import type { Json, TenantId } from '../../core/tenant.ts'
 import { CacheUnavailableError, InvalidInputError, OverloadedError } from '../../errors.ts'
-import { assertOwn, assertSegment, type CacheOwner, type CacheStore, type ScopedKey, scopedKey } from './cache.ts'
+import { assertOwn, assertSegment, type CacheOwner, type CacheStore, type MaybePromise, type ScopedKey, scopedKey } from './cache.ts'
 
 export interface TenantCachesOptions {
   readonly store: CacheStore
@@ -64,18 +64,20 @@ export class TenantCaches {
   /** The cache of the context's tenant. The handle stays that tenant's, wherever it is taken. */
   for(context: CacheOwner): TenantCache {
     const { id, epoch } = context.tenant
-    const keyFor = async (namespace: string, key: string): Promise<ScopedKey> =>
-      scopedKey({ tenantId: id, epoch, generation: await this.#store.generation(id), namespace, key })
+    const keyFor = (namespace: string, key: string): MaybePromise<ScopedKey> =>
+      next(this.#store.generation(id), (generation) => scopedKey({ tenantId: id, epoch, generation, namespace, key }))
     const taggedWith = async (tags: readonly string[] = []): Promise<Tagged> => {
       assertTags(tags)
       return await Promise.all(tags.map(async (tag) => [tag, await this.#store.generation(id, tag)] as const))
     }
-    const read = async (key: ScopedKey): Promise<string | undefined> => {
-      const entry = await this.#store.get(key)
-      if (entry === undefined) return undefined
-      assertOwn(entry, id, key)
-      if (!entry.text.startsWith(tagMark)) return entry.text
-      const { tagged, text } = withoutTags(entry.text)
+    const read = (key: ScopedKey): MaybePromise<string | undefined> =>
+      next(this.#store.get(key), (entry) => {
+        if (entry === undefined) return undefined
+        assertOwn(entry, id, key)
+        return entry.text.startsWith(tagMark) ? unlessOutdated(entry.text) : entry.text
+      })
+    const unlessOutdated = async (stored: string): Promise<string | undefined> => {
+      const { tagged, text } = withoutTags(stored)
       const now = await taggedWith(tagged.map(([tag]) => tag))
       return now.every(([, generation], i) => generation === tagged[i]?.[1]) ? text : undefined
     }
@@ -84,7 +86,7 @@ export class TenantCaches {
 
     return Object.freeze({
       get: async <Value extends Json>(namespace: string, key: string) => {
-        const text = await unlessDown(async () => await read(await keyFor(namespace, key)))
+        const text = await unlessDown(() => next(keyFor(namespace, key), read))
         return text === undefined ? undefined : (JSON.parse(text) as Value)
       },
       set: async (namespace: string, key: string, value: Json, options?: CacheSetOptions) => {
@@ -217,13 +219,22 @@ function assertTags(tags: readonly string[]): void {
 }
 
 /** Undefined when the store does not answer: what is read there is only a copy. Changes are not lost so. */
-async function unlessDown<T>(ask: () => Promise<T>): Promise<T | undefined> {
+function unlessDown<T>(ask: () => MaybePromise<T>): MaybePromise<T | undefined> {
   try {
-    return await ask()
+    const answer = ask()
+    return answer instanceof Promise ? answer.catch(undefinedIfDown) : answer
   } catch (error) {
-    if (error instanceof CacheUnavailableError) return undefined
-    throw error
+    return undefinedIfDown(error)
   }
+}
+
+function undefinedIfDown(error: unknown): undefined {
+  if (!(error instanceof CacheUnavailableError)) throw error
+}
+
+/** As soon as the value is there, which may be now. */
+function next<T, R>(value: MaybePromise<T>, then: (value: T) => MaybePromise<R>): MaybePromise<R> {
+  return value instanceof Promise ? value.then(then) : then(value)
 }
 
 function checkedTtl(ttlMs: number): number {
