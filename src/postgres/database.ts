@@ -8,11 +8,23 @@ export async function ensureDatabase(options: { readonly superuserUrl: string; r
   const server = new ControlPool({ connectionString: options.superuserUrl, applicationName: 'partywall setup', connectionsMax: 1 })
   try {
     const found = await server.query('select d.datname from pg_catalog.pg_database as d where d.datname = $1', [options.name])
-    if (found.length === 0) await server.query(`create database ${pg.escapeIdentifier(options.name)}`)
+    if (found.length === 0) await createPrivateDatabase(server, options.name, 'template1')
   } finally {
     await server.close()
   }
   return databaseUrl(options.superuserUrl, { database: options.name })
+}
+
+/** Makes a database that PUBLIC may enter at no moment: it is closed until its privileges are set. */
+export async function createPrivateDatabase(
+  admin: Pick<ControlPool, 'query'>,
+  name: string,
+  template: 'template0' | 'template1' = 'template0',
+): Promise<void> {
+  const database = pg.escapeIdentifier(name)
+  await admin.query(`create database ${database} template ${template} allow_connections false`)
+  await admin.query(`revoke all on database ${database} from public`)
+  await admin.query(`alter database ${database} with allow_connections true`)
 }
 
 /** The same server, another database, perhaps another login. */

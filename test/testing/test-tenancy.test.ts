@@ -74,7 +74,7 @@ test('a server that is given is used, and what a killed process left there is dr
   // This one has partywall's roles already, with passwords of its own.
   await assert.rejects(testTenancy({ server: superuserUrl }), ConfigurationError)
   const server = new ControlPool({ connectionString: superuserUrl, applicationName: 'test' })
-  await server.query('create database partywall_kit_0123456789ab_7')
+  await server.query('create database partywall_kit_0123456789ab_7 allow_connections false')
   await assert.rejects(testTenancy({ server: superuserUrl }), ConfigurationError)
   const left = await server.query(`select from pg_catalog.pg_database where datname ~ '^partywall_kit_'`)
   await server.close()

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { ConfigurationError, PlacementConflictError } from '../../errors.ts'
 import type { ControlPool } from '../control-pool.ts'
-import { databaseUrl } from '../database.ts'
+import { createPrivateDatabase, databaseUrl } from '../database.ts'
 import { quoted } from '../table-shape.ts'
 import { alone, type PlacementSite, told } from './placement-site.ts'
 import { installWall } from './template.ts'
@@ -97,11 +97,11 @@ const mark = 'partywall: schemas'
 
 /** It has its name only when it has its mark: what is left of a run that was killed in between is known by the draft's name. */
 async function createMarked(admin: ControlPool, name: string, onStep: PlacementSite['onStep']): Promise<void> {
-  const draft = quoted(`partywall_draft_${createHash('sha256').update(name).digest('hex').slice(0, 24)}`)
+  const draftName = `partywall_draft_${createHash('sha256').update(name).digest('hex').slice(0, 24)}`
+  const draft = quoted(draftName)
   await admin.query(`drop database if exists ${draft}`)
-  await admin.query(`create database ${draft} template template0`)
+  await createPrivateDatabase(admin, draftName)
   await onStep('schema database created')
-  await admin.query(`revoke all on database ${draft} from public`)
   await admin.query(`comment on database ${draft} is '${mark}'`)
   await admin.query(`alter database ${draft} rename to ${quoted(name)}`)
 }

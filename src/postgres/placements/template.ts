@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { pastCollisions } from '../catalog-collision.ts'
 import type { ControlPool } from '../control-pool.ts'
-import { databaseUrl } from '../database.ts'
+import { createPrivateDatabase, databaseUrl } from '../database.ts'
 import { installPartywall } from '../install.ts'
 import { appSchema } from '../roles.ts'
 import { sqlFiles } from '../sql-files.ts'
@@ -123,7 +123,7 @@ export class Templates {
     if (isThere) return
     const draft = `${name}_${randomBytes(4).toString('hex')}`
     await connections.asAdministrator(server, async (admin) => {
-      await told(() => admin.query(`create database ${quoted(draft)} template template0`))
+      await told(() => createPrivateDatabase(admin, draft))
       await onStep('template created')
       try {
         await installWall(databaseUrl(await connections.administratorUrl(server), { database: draft }))

@@ -8,7 +8,7 @@ import { createHash, createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { ConfigurationError } from '../../errors.ts'
 import { type ControlConnection, ControlPool } from '../../postgres/control-pool.ts'
-import { databaseUrl } from '../../postgres/database.ts'
+import { createPrivateDatabase, databaseUrl } from '../../postgres/database.ts'
 import { installPartywall } from '../../postgres/install.ts'
 import { logins } from '../../postgres/installation.ts'
 import { applyMigrations } from '../../postgres/migrations/apply-migrations.ts'
@@ -95,7 +95,7 @@ async function build(options: {
   const { admin, superuserUrl, name, set } = options
   const draft = `${name}_draft`
   await admin.query(`drop database if exists ${quoted(draft)} with (force)`)
-  await admin.query(`create database ${quoted(draft)}`)
+  await createPrivateDatabase(admin, draft, 'template1')
   const urls = urlsOf(superuserUrl, draft)
   const known = await admin.query('select from pg_catalog.pg_roles as r where r.rolname = any ($1)', [Object.values(logins)])
   // Roles belong to the whole server. Those of somebody else keep the passwords that they have.

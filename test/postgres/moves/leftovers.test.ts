@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { MemorySecretStore } from '../../../src/core/memory-secret-store.ts'
 import type { PlacedTenant } from '../../../src/core/placement-adapter.ts'
 import { ControlPool } from '../../../src/postgres/control-pool.ts'
+import { createPrivateDatabase } from '../../../src/postgres/database.ts'
 import { findLeftovers, type Leftover, type LeftoverFleet, reapLeftovers } from '../../../src/postgres/moves/leftovers.ts'
 import { dropTransferLogin, ensureTransferLogin, transferLoginName } from '../../../src/postgres/transfer-login.ts'
 import { type Fleet, fleet } from '../../support/fleet.ts'
@@ -178,7 +179,7 @@ describe('what moves left behind', { skip: needsMoves }, () => {
 
   test('another catalog’s on the same server are not touched', async () => {
     const id = randomUUID()
-    await made.connections.asAdministrator('main', (admin) => admin.query(`create database pw_strange`))
+    await made.connections.asAdministrator('main', (admin) => createPrivateDatabase(admin, 'pw_strange'))
     try {
       const strange = { database: 'pw_strange' }
       await alice(`create publication pw_mv_${hex(id)} for all tables`, strange)

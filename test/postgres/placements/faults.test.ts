@@ -110,7 +110,8 @@ describe('faults', () => {
     ] as const) {
       const tenant = await made.placed('database')
       const name = databaseNameOf(tenant.id)
-      await made.catalog.superuser.query(`${make} ${name}`)
+      // Closed, as the logins of other tests on the server may not enter it.
+      await made.catalog.superuser.query(`${make} ${name}${what === 'database' ? ' allow_connections false' : ''}`)
       try {
         await assert.rejects(made.placements.for('database').provision(tenant), PlacementConflictError, what)
       } finally {
@@ -125,6 +126,32 @@ describe('faults', () => {
     await assert.rejects(schemaDatabases.create({ server: 'main', name: made.catalog.name }), PlacementConflictError)
     await assert.rejects(schemaDatabases.create({ server: 'main', name: 'No Name' }), ConfigurationError)
     await schemaDatabases.create({ server: 'main', name: made.schemas })
+  })
+
+  test('no database that is being made is one that PUBLIC may enter', async () => {
+    const enterable: string[] = []
+    const newer = made.with(plainMigrations(['create table early (tenant_id uuid not null, id uuid, primary key (tenant_id, id))']))
+    made.onStep = async (step) => {
+      if (!step.endsWith('created')) return
+      const open = await made.catalog.superuser.query<{ name: string }>(
+        `select d.datname as name from pg_catalog.pg_database as d
+          where (starts_with(d.datname, $1) or d.datname like 'partywall\\_draft\\_%') and d.datallowconn and has_database_privilege('public', d.oid, 'connect')`,
+        [await newer.templates.name()],
+      )
+      enterable.push(step, ...open.map(({ name }) => name))
+    }
+    const name = `${made.schemas}_early`
+    try {
+      await newer.templates.ensure('main')
+      await newer.schemaDatabases.create({ server: 'main', name })
+    } finally {
+      made.onStep = () => {}
+      await newer.templates.dropAll('main')
+      await made.catalog.superuser.query(`delete from partywall.databases where name = '${name}'`)
+      await made.connections.letGo(name)
+      await made.catalog.superuser.query(`drop database if exists ${name} with (force)`)
+    }
+    assert.deepEqual(enterable, ['template created', 'schema database created'])
   })
 
   test('a template with a session in it is waited for', async () => {
