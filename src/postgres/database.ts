@@ -8,7 +8,7 @@ export async function ensureDatabase(options: { readonly superuserUrl: string; r
   const server = new ControlPool({ connectionString: options.superuserUrl, applicationName: 'partywall setup', connectionsMax: 1 })
   try {
     const found = await server.query('select d.datname from pg_catalog.pg_database as d where d.datname = $1', [options.name])
-    if (found.length === 0) await createPrivateDatabase(server, options.name, 'template1')
+    if (found.length === 0) await server.query(`create database ${pg.escapeIdentifier(options.name)}`)
   } finally {
     await server.close()
   }
