@@ -29,6 +29,7 @@ import { pointRead } from './point-read.ts'
 import type { Quartiles } from './quartiles.ts'
 import type { BenchmarkResult, RunOptions } from './rounds.ts'
 import { search } from './search.ts'
+import { telemetry } from './telemetry.ts'
 import { transaction } from './transaction.ts'
 
 type Benchmark = (database: BenchDatabase, options: RunOptions) => Promise<BenchmarkResult>
@@ -57,6 +58,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   events,
   search,
   cache,
+  telemetry,
 }
 
 const { values, positionals } = parseArgs({

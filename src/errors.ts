@@ -326,6 +326,11 @@ export class SignedUrlRefusedError extends errorClass('PW_SIGNED_URL_REFUSED', 4
 /** The cache's server does not answer, so that nothing could be changed there. What is read is loaded from where it comes from meanwhile. */
 export class CacheUnavailableError extends errorClass('PW_CACHE_UNAVAILABLE', 503, true, 'Briefly unavailable. Try again.') {}
 
+// ── Logs ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The log guard of a test found something personal in a log, or no log at all. */
+export class LogLeakError extends errorClass('PW_LOG_LEAK', 500, false, 'Internal error.') {}
+
 // ── Jobs ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** The job is not this runner's any more: it was taken for dead, and another has the job, or the job was taken away. Stop. */
@@ -464,6 +469,7 @@ export const errorsByCode: ReadonlyMap<string, ErrorClass> = new Map<string, Err
     FileCorruptError,
     SignedUrlRefusedError,
     CacheUnavailableError,
+    LogLeakError,
     JobLostError,
     JobNotFoundError,
     EnvelopeRefusedError,

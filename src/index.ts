@@ -15,6 +15,7 @@ export { customDomain, type HintReader, header, path, subdomain, type TenantHint
 export type { Identity, IdentityProvider } from './core/identity.ts'
 export type { CustomMask, CustomMasks, Mask, MaskRule } from './core/mask.ts'
 export { MemoryAuditTrail } from './core/memory-audit-trail.ts'
+export type { LeaseCost, TenancyObserver, WorkCost } from './core/observer.ts'
 export type { Isolation, Placement } from './core/placement.ts'
 export type { GateState, PlacedTenant, PlacementAdapter, PlacementFacts, PlacementFinding, PurgeCount } from './core/placement-adapter.ts'
 export type { Plan } from './core/plans.ts'
@@ -36,6 +37,7 @@ export {
 } from './core/tenant.ts'
 export { type AcrossTenantsOptions, createTenantContext, type TenantContext, type TenantScope, type Trace } from './core/tenant-context.ts'
 export type { CreateTenantInput, StatusChange, Tenants, UpdateTenantInput } from './core/tenants.ts'
+export type { UsageMetric } from './core/usage-meter.ts'
 export {
   AbortedError,
   AdmissionTimeoutError,
@@ -77,6 +79,7 @@ export {
   InvalidTenantRefError,
   JobLostError,
   JobNotFoundError,
+  LogLeakError,
   MediaTypeError,
   MigrationError,
   MoveDiffersError,
@@ -207,6 +210,7 @@ export type { TenantHandle } from './postgres/tenant-handle.ts'
 export type { TenantPool } from './postgres/tenant-pool.ts'
 export type { TenantTransaction } from './postgres/transaction.ts'
 export type { IsolationLevel, StreamOptions, TransactionOptions } from './postgres/transaction-options.ts'
+export type { UsageEntry, UsageRange } from './postgres/usage-log.ts'
 export type { CacheEntry, CacheStore } from './resources/cache/cache.ts'
 export { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 export type { CacheSetOptions, TenantCache } from './resources/cache/tenant-cache.ts'
@@ -255,4 +259,5 @@ export type { WebhookEndpoint } from './resources/webhooks/webhook-store.ts'
 export { createTenancy, type Tenancy } from './tenancy.ts'
 export type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
 export type { AuditNote, AuditOptions, TenantAudit } from './tenant-audit.ts'
+export type { TenantUsage, UsageOptions, UsageQuery } from './tenant-usage.ts'
 export { createWebhooks, type WebhookJobInput, type Webhooks, type WebhooksDoor, type WebhooksOptions } from './webhooks.ts'

@@ -2,6 +2,7 @@
 
 import type { Clock } from './core/clock.ts'
 import { FairQueue } from './core/fair-queue.ts'
+import { observersOf } from './core/observer.ts'
 import { mainPlacement } from './core/placement.ts'
 import { PlannedCatalog } from './core/planned-catalog.ts'
 import { Plans } from './core/plans.ts'
@@ -29,6 +30,7 @@ import { protectedNames } from './postgres/protected-names.ts'
 import { ReplicaDatabases } from './postgres/replicas.ts'
 import { PostgresSearchIndexes } from './postgres/search-index.ts'
 import { TenantHandle } from './postgres/tenant-handle.ts'
+import { PostgresUsageLog } from './postgres/usage-log.ts'
 import { PostgresWorkMarks } from './postgres/work-marks.ts'
 import { MemoryCacheStore } from './resources/cache/memory-cache.ts'
 import { TenantCaches } from './resources/cache/tenant-cache.ts'
@@ -41,6 +43,7 @@ import { SearchOfTenants } from './resources/search/tenant-search.ts'
 import type { TenancyOptions } from './tenancy-options.ts'
 import type { JoinedParts } from './tenancy-parts.ts'
 import { openStatementAudit, TenantAudit } from './tenant-audit.ts'
+import { openUsageMeter, TenantUsage, warningOfStalled } from './tenant-usage.ts'
 
 /** Of a process that was given none. */
 const noSecrets: SecretReader = { get: async () => undefined }
@@ -111,12 +114,16 @@ async function joinAll(
   const { tenantWaitingMax, waitingMax } = options.admission ?? {}
   const moveWait = new MoveWait({ databases, clock, movingWaitMs, tenantWaitingMax, waitingMax })
   const statementAudit = await openStatementAudit(options.audit, { databases, moveWait, clock })
+  const usageLog = new PostgresUsageLog(reader)
+  const meter = openUsageMeter(options.usage, usageLog, clock)
+  const observer = observersOf([...(meter === undefined ? [] : [meter]), ...(options.observers ?? [])], warningOfStalled(clock))
   const leaseOptions: Omit<LeasesOptions, 'databases'> = {
     clock,
     moveWait,
     weight: ({ tenant }) => plans.weightOf(tenant.plan),
     statementTimeoutMs: options.statementTimeoutMs,
     audit: statementAudit,
+    observer,
     onRefused: (id) => directory.invalidate(id),
   }
   const leases = new Leases({ ...leaseOptions, databases })
@@ -136,7 +143,7 @@ async function joinAll(
   const files = new FilesOfTenants({ options: options.files, indexes, clock })
   const tenants = new Tenants({ catalog, directory, auditTrail, scope })
   const marks = new PostgresWorkMarks(reader)
-  const work = { stores: new PostgresJobStores(doors), marks, clock }
+  const work = { stores: new PostgresJobStores(doors), marks, clock, observer }
   const workers = new JobWorkers({
     ...work,
     scope,
@@ -144,7 +151,7 @@ async function joinAll(
     weightOf: ({ plan }) => plans.weightOf(plan),
   })
   const jobs = new JobsOfTenants({ ...work, wake: (id) => workers.wake(id) })
-  const happenings = { stores: new PostgresEventStores(doors), marks, clock }
+  const happenings = { stores: new PostgresEventStores(doors), marks, clock, observer }
   const consumers = new EventConsumers({
     ...happenings,
     scope,
@@ -174,6 +181,8 @@ async function joinAll(
     events,
     consumers,
     audit: new TenantAudit({ audit: statementAudit, scope, leases }),
+    meter,
+    usage: new TenantUsage({ log: usageLog, meter, scope, tenants }),
     scope,
     tenants,
     auditTrail,

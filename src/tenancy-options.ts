@@ -5,6 +5,7 @@ import type { AuditTrail } from './core/audit-trail.ts'
 import type { Clock } from './core/clock.ts'
 import type { FairQueueStats } from './core/fair-queue.ts'
 import type { FairQueueOptions } from './core/fair-queue-bounds.ts'
+import type { TenancyObserver } from './core/observer.ts'
 import type { Plan } from './core/plans.ts'
 import type { SecretReader } from './core/secret-reader.ts'
 import type { Trace } from './core/tenant-context.ts'
@@ -14,6 +15,7 @@ import type { CacheStore } from './resources/cache/cache.ts'
 import type { EventsOptions } from './resources/events/tenant-events.ts'
 import type { FilesOptions } from './resources/files/files-options.ts'
 import type { AuditOptions } from './tenant-audit.ts'
+import type { UsageOptions } from './tenant-usage.ts'
 
 export interface TenancyOptions {
   /** URL of the gatekeeper's login: it reads the catalog and issues capabilities. */
@@ -80,6 +82,10 @@ export interface TenancyOptions {
    * is recorded. Each tenant's schema needs the log: `select partywall.create_audit_log();` in a migration.
    */
   readonly audit?: AuditOptions | undefined
+  /** Told of what each tenant's work costs: for metrics and traces; see `partywall/prometheus` and `partywall/opentelemetry`. */
+  readonly observers?: readonly TenancyObserver[] | undefined
+  /** Writes down what each tenant uses, by the hour; see `tenancy.usage`. Default: nothing is. */
+  readonly usage?: UsageOptions | undefined
   /** Shown in pg_stat_activity. Default `partywall`. */
   readonly applicationName?: string | undefined
   readonly clock?: Clock | undefined

@@ -7,6 +7,7 @@ import type { OpeningWitnesses } from './core/open-grant.ts'
 import type { TenantScope } from './core/tenant-context.ts'
 import type { TenantDirectory } from './core/tenant-directory.ts'
 import type { Tenants } from './core/tenants.ts'
+import type { UsageMeter } from './core/usage-meter.ts'
 import type { ControlPool } from './postgres/control-pool.ts'
 import type { ProtectedTables } from './postgres/kysely-predicate.ts'
 import type { Leases } from './postgres/lease.ts'
@@ -21,6 +22,7 @@ import type { JobWorkers } from './resources/jobs/job-workers.ts'
 import type { JobsOfTenants } from './resources/jobs/tenant-jobs.ts'
 import type { SearchOfTenants } from './resources/search/tenant-search.ts'
 import type { TenantAudit } from './tenant-audit.ts'
+import type { TenantUsage } from './tenant-usage.ts'
 
 export interface TenancyParts {
   readonly reader: ControlPool
@@ -39,6 +41,7 @@ export interface TenancyParts {
   readonly events: EventsOfTenants
   readonly consumers: EventConsumers
   readonly audit: TenantAudit
+  readonly meter: UsageMeter | undefined
   readonly protectedNames: ProtectedTables
   readonly witnesses: OpeningWitnesses & { readonly store: BreakGlassStore }
 }
@@ -49,6 +52,7 @@ export interface JoinedParts extends TenancyParts {
   readonly tenants: Tenants
   readonly auditTrail: AuditTrail
   readonly apiKeys: ApiKeys
+  readonly usage: TenantUsage
 }
 
 /** In the order in which nothing that is closed is needed any more. */
@@ -65,6 +69,7 @@ export async function closeParts(parts: TenancyParts): Promise<void> {
   main.pool.close()
   await parts.replicas.close()
   await parts.databases.close()
+  await parts.meter?.close()
   // A database that is down cannot revoke; the capabilities expire by themselves.
   await main.capabilities.close().catch(() => {})
   await parts.reader.close()

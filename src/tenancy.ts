@@ -40,6 +40,7 @@ import { joinParts } from './tenancy-join.ts'
 import type { RunOptions, TenancyOptions, TenancyStats } from './tenancy-options.ts'
 import { closeParts, type JoinedParts, type TenancyParts } from './tenancy-parts.ts'
 import type { TenantAudit } from './tenant-audit.ts'
+import type { TenantUsage } from './tenant-usage.ts'
 
 /** Tenants, their context, and the doors to their data. Made by {@link createTenancy}. */
 export class Tenancy {
@@ -49,6 +50,8 @@ export class Tenancy {
   readonly apiKeys: ApiKeys
   /** The tenants' own audit logs. */
   readonly audit: TenantAudit
+  /** What tenants have used. */
+  readonly usage: TenantUsage
   readonly #parts: TenancyParts
   readonly #kysely: Kysely<unknown>
   #protectedNames: ProtectedTables
@@ -62,6 +65,7 @@ export class Tenancy {
     this.auditTrail = parts.auditTrail
     this.apiKeys = parts.apiKeys
     this.audit = parts.audit
+    this.usage = parts.usage
     this.#parts = parts
     this.#protectedNames = parts.protectedNames
     this.#kysely = tenantKysely({ leases: parts.leases, scope: parts.scope, tables: () => this.#protectedNames })

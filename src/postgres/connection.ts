@@ -84,6 +84,8 @@ export class Connection {
   openedAt = 0
   usedAt = 0
   onBroken: (() => void) | undefined
+  /** What whoever holds it has made it do since `beginUse()`. */
+  readonly use = { statements: 0, rows: 0, bytesSent: 0, bytesReceived: 0 }
   /** What a connection of a tenant's own login is bound to for as long as it lives. Not for connections that others share. */
   enteredWith: object | undefined
   #searchPath: string | undefined
@@ -132,6 +134,7 @@ export class Connection {
     const reader = new AnswerReader(connection.#sink)
     stream.removeAllListeners('data')
     stream.on('data', (chunk) => {
+      connection.use.bytesReceived += chunk.length
       try {
         reader.read(chunk)
       } catch (error) {
@@ -245,6 +248,15 @@ export class Connection {
     this.#searchPath = path
   }
 
+  /** Whoever takes it begins to count. */
+  beginUse(): void {
+    const { use } = this
+    use.statements = 0
+    use.rows = 0
+    use.bytesSent = 0
+    use.bytesReceived = 0
+  }
+
   /** For the lease, when the session was not empty at checkout. */
   giveUp(reason: string): void {
     this.#taint(reason)
@@ -311,7 +323,9 @@ export class Connection {
       return
     }
     this.#inFlight = { flush: new Flush(steps), done, error: undefined }
-    this.#client.connection.stream.write(writer.finish())
+    const message = writer.finish()
+    this.use.bytesSent += message.length
+    this.#client.connection.stream.write(message)
   }
 
   /** After an error nobody can say which of the flush's own Parses came to be: all are parsed anew. */
@@ -378,6 +392,8 @@ export class Connection {
     if (inFlight === undefined) return
     this.#inFlight = undefined
     const { flush, done, error = flush.rowError } = inFlight
+    this.use.statements += flush.statementsCounted
+    this.use.rows += flush.rowsCounted
     if (inFlight.error !== undefined) {
       this.#forgetParsed()
       if (isStalePlan(error)) this.#forgetAll()

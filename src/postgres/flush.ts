@@ -59,6 +59,21 @@ export class Flush {
     return this.#result
   }
 
+  /** Does it end with a statement of ours (BEGIN, COMMIT, a bind)? */
+  get #isOwn(): boolean {
+    return this.#steps[this.#last]?.onOwnRow !== undefined
+  }
+
+  /** Of a stream that goes on, only the last piece is a statement. */
+  get statementsCounted(): number {
+    return this.#isOwn || this.#result?.isSuspended === true ? 0 : 1
+  }
+
+  /** Returned or changed by the caller's own statement. */
+  get rowsCounted(): number {
+    return this.#isOwn ? 0 : (this.#result?.rowCount ?? 0)
+  }
+
   /** What a type parser of the application's threw. */
   get rowError(): Error | undefined {
     return this.#rowError

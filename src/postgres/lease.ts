@@ -9,6 +9,7 @@
 import pg from 'pg'
 import type { Clock } from '../core/clock.ts'
 import type { GrantUse } from '../core/grant-use.ts'
+import type { TenancyObserver } from '../core/observer.ts'
 import type { Slot } from '../core/slot.ts'
 import type { Tenant, TenantId } from '../core/tenant.ts'
 import type { TenantContext } from '../core/tenant-context.ts'
@@ -60,6 +61,8 @@ export interface LeasesOptions {
   readonly isReadOnly?: boolean | undefined
   /** Told of every statement, and asked before each whether it may be sent. Default: nobody. */
   readonly audit?: StatementAudit | undefined
+  /** Told what each hold of a connection cost. Default: nobody, and nothing is measured. */
+  readonly observer?: Pick<Required<TenancyObserver>, 'onLease'> | undefined
   /** Told when the database refuses a tenant that a cache believed active. */
   readonly onRefused?: ((tenantId: TenantId) => void) | undefined
 }
@@ -69,6 +72,8 @@ export interface HeldConnection {
   readonly database: TenantDatabase
   readonly connection: Connection
   readonly slot: Slot
+  /** Who holds it, since when, and how long it was waited for, in milliseconds, where somebody is told. */
+  readonly use?: { readonly context: TenantContext; readonly since: number; readonly waitMs: number } | undefined
 }
 
 type WireValues = ReturnType<typeof toWireValues>
@@ -81,6 +86,7 @@ export class Leases {
   readonly #admissionDeadlineMs: number | undefined
   readonly moveWait: MoveWait
   readonly audit: StatementAudit | undefined
+  readonly #observer: Pick<Required<TenancyObserver>, 'onLease'> | undefined
   readonly #onRefused: (tenantId: TenantId) => void
   readonly #binding: Binding
   readonly #grantBindings: { readonly read_only: Binding; readonly read_write: Binding }
@@ -94,6 +100,7 @@ export class Leases {
     this.moveWait = options.moveWait
     this.#admissionDeadlineMs = options.admissionDeadlineMs
     this.audit = options.audit
+    this.#observer = options.observer
     this.#onRefused = options.onRefused ?? (() => {})
     const { isReadOnly = false } = options
     const { statementTimeoutMs } = this
@@ -156,16 +163,26 @@ export class Leases {
   /** A connection and its slot, when it is this tenant's turn. The caller gives both back through `release`. */
   async hold(database: TenantDatabase, context: TenantContext, signal?: AbortSignal): Promise<HeldConnection> {
     const { queue, pool } = database
+    const { clock } = this
+    const askedAt = this.#observer && clock.monotonic()
     const slot = queue.tryAcquire(context.tenant.id, this.#weight(context)) ?? (await this.#wait(database, context, signal))
     try {
-      return { database, slot, connection: pool.takeIdle() ?? (await pool.take(signal)) }
+      const connection = pool.takeIdle() ?? (await pool.take(signal))
+      if (askedAt === undefined) return { database, slot, connection }
+      connection.beginUse()
+      const since = clock.monotonic()
+      return { database, slot, connection, use: { context, since, waitMs: since - askedAt } }
     } catch (error) {
       slot.release()
       throw error
     }
   }
 
-  release({ database, connection, slot }: HeldConnection): void {
+  release({ database, connection, slot, use }: HeldConnection): void {
+    if (use !== undefined) {
+      const { context, since, waitMs } = use
+      this.#observer?.onLease({ context, waitMs, heldMs: this.clock.monotonic() - since, ...connection.use })
+    }
     database.pool.give(connection)
     slot.release()
   }

@@ -14,4 +14,5 @@ export { type OpenedApp, type ProveIsolatedOptions, proveIsolated } from './isol
 export { type AttackResult, IsolationReport, type Unreached } from './isolation/report.ts'
 export { cacheProbe, type Parties, type ResourceAttack, type ResourceProbe } from './isolation/resource-attacks.ts'
 export type { Row, Seed, Seeds, SeedTenant } from './isolation/seed.ts'
+export { LogGuard, type LogGuardOptions, type LogLeak, logGuard } from './log-guard.ts'
 export { type TestTenancy, type TestTenancyOptions, type TestTenant, testTenancy } from './test-tenancy.ts'

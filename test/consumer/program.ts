@@ -8,6 +8,9 @@ import type { tenancyPlugin } from 'partywall/fastify'
 import type { honoTenancy } from 'partywall/hono'
 import { jwt } from 'partywall/identity'
 import type { useTenancy } from 'partywall/nest'
+import type { tenantSpans } from 'partywall/opentelemetry'
+import type { tenantLogging } from 'partywall/pino'
+import type { tenancyMetrics } from 'partywall/prometheus'
 import { redisAclOf } from 'partywall/redis'
 import { s3Store } from 'partywall/s3'
 import { cachedSecrets, memorySecrets } from 'partywall/secrets'
@@ -46,4 +49,5 @@ if (
   process.exit(1)
 console.log(`Tenant ${rows[0]?.tenant} has one row; without a tenant: ${code}.`)
 export type Doors = [typeof expressTenancy, typeof honoTenancy, typeof tenancyPlugin, typeof trpcTenancy, typeof useTenancy]
+export type Telemetry = [typeof tenantSpans, typeof tenantLogging, typeof tenancyMetrics]
 export type Report = IsolationReport

@@ -5,6 +5,7 @@
 //            let go ◄─ tidy ◄─ a slice of time is over, or nothing is left ◄───┘ failed: the line waits, or the event is dead
 
 import type { Clock } from '../../core/clock.ts'
+import type { TenancyObserver } from '../../core/observer.ts'
 import type { SealKeys } from '../../core/seal-keys.ts'
 import { settledWithin } from '../../core/settled-within.ts'
 import type { Tenant, TenantId } from '../../core/tenant.ts'
@@ -51,6 +52,8 @@ export interface EventConsumerParts {
   /** The tenant whatever its status; `isFresh`: as it is now, not as it was lately. */
   readonly find: (id: TenantId, isFresh: boolean) => Promise<Tenant | undefined>
   readonly clock: Clock
+  /** Told what each attempt took. */
+  readonly observer?: Pick<Required<TenancyObserver>, 'onWork'> | undefined
 }
 
 /** In milliseconds: when a tenant that may not be served is looked at again. */
@@ -220,7 +223,11 @@ export class EventConsumer {
       if (isCounted && found.attempts >= subscriber.attemptsMax) continue
       const event = isCounted ? { ...found, hasFailed: true } : found
       const run = new EventRun({ ...this.#parts, tenant, subscriber, event, closing: this.#controller.signal })
+      const { clock, observer } = this.#parts
+      const begunAt = clock.monotonic()
       const outcome = await run.run()
+      const told = outcome.kind === 'had' ? 'done' : 'failed'
+      observer?.onWork({ kind: 'event', tenant, name: subscriber.name, ms: clock.monotonic() - begunAt, outcome: told })
       if (outcome.kind === 'had') {
         done.push(event.id)
         continue

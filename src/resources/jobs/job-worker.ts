@@ -5,6 +5,7 @@
 //                        every third of a hold: renew ─► lost? cancelled? ─► its signal ─┘
 
 import type { Clock } from '../../core/clock.ts'
+import type { TenancyObserver } from '../../core/observer.ts'
 import { settledWithin } from '../../core/settled-within.ts'
 import type { Tenant, TenantId } from '../../core/tenant.ts'
 import { createTenantContext, runOutside, type TenantScope } from '../../core/tenant-context.ts'
@@ -54,6 +55,8 @@ export interface JobWorkerParts {
   readonly find: (id: TenantId) => Promise<Tenant | undefined>
   readonly weightOf: (tenant: Tenant) => number
   readonly clock: Clock
+  /** Told what each attempt took. */
+  readonly observer?: Pick<Required<TenancyObserver>, 'onWork'> | undefined
 }
 
 export const jobKind = 'job'
@@ -66,6 +69,8 @@ const retryPauseMaxMs = 3_600_000
 /** Jobs that take less, on average, are taken this many of a tenant's at a time. */
 const shortMs = 20
 const shortBatch = 8
+
+const toldOutcome = { done: 'done', completed: 'done', failed: 'failed', cancelled: 'ended', lost: 'ended', 'given back': 'ended' } as const
 
 /** What a worker has of one tenant. */
 interface Share {
@@ -221,7 +226,13 @@ export class JobWorker {
     const leave = rooms.use()
     const begunAt = this.#parts.clock.monotonic()
     share.runs.add(run)
-    this.#track(run.outcome.then((outcome) => this.#conclude(share, run, outcome)))
+    this.#track(
+      run.outcome.then(async (outcome) => {
+        const ms = this.#parts.clock.monotonic() - begunAt
+        this.#parts.observer?.onWork({ kind: 'job', tenant, name: job.name, ms, outcome: toldOutcome[outcome.kind] })
+        await this.#conclude(share, run, outcome)
+      }),
+    )
     void run.ended.then(() => {
       const wasCapped = !this.#namesLeft(share).has(job.name)
       const ms = this.#parts.clock.monotonic() - begunAt
