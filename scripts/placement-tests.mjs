@@ -13,6 +13,7 @@ const sensitive = [
   'test/isolation/*.test.ts',
   'test/postgres/{break-glass,break-glass-doors,kysely,lease,lease-moving,moving-gates,outage,probe-plan,repository,repository-page,tenant-pool,tenant-pool-conformance,transaction}.test.ts',
   'test/examples/documents.test.ts',
+  'test/examples/two-services.test.ts',
   'test/testing/wall-check.test.ts',
 ]
 

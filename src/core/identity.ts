@@ -14,7 +14,7 @@ export interface Identity {
    */
   readonly memberships: readonly ParsedTenantRef[]
   /** How it was proved. */
-  readonly method: 'jwt' | 'api_key' | 'webhook'
+  readonly method: 'jwt' | 'api_key' | 'webhook' | 'service'
   /** What the credential may be used for. Undefined: it says nothing of it. */
   readonly scopes?: readonly string[] | undefined
   readonly expiresAt?: Date | undefined

@@ -14,6 +14,7 @@ import type { tenancyMetrics } from 'partywall/prometheus'
 import { redisAclOf } from 'partywall/redis'
 import { s3Store } from 'partywall/s3'
 import { cachedSecrets, memorySecrets } from 'partywall/secrets'
+import { serviceTokens } from 'partywall/service'
 import { attackList, type IsolationReport, testTenancy } from 'partywall/testing'
 import type { trpcTenancy } from 'partywall/trpc'
 import { webTenancy } from 'partywall/web'
@@ -42,6 +43,7 @@ if (
   s3Store({ bucket: 'files' }).kind !== 's3' ||
   typeof redisAclOf !== 'function' ||
   typeof webTenancy !== 'function' ||
+  typeof serviceTokens !== 'function' ||
   blindSpots.length === 0 ||
   own.rows[0]?.tenant !== alice.id ||
   attackList().length < 500
