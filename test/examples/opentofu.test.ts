@@ -45,6 +45,8 @@ async function workshop(t: TestContext, environment: Record<string, string> = { 
   t.after(() => rm(directory, { recursive: true, force: true }))
   const [bin, state] = [join(directory, 'bin'), join(directory, 'state')]
   await mkdir(bin)
+  // Whatever kind of package lies above the folder of temporary files.
+  await writeFile(join(bin, 'package.json'), '{ "type": "commonjs" }')
   await writeFile(join(bin, 'tofu'), fakeTofu)
   await chmod(join(bin, 'tofu'), 0o755)
   const provisioner = command({

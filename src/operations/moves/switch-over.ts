@@ -145,14 +145,19 @@ async function compare(drive: Drive, snapshots: HeldSnapshots): Promise<void> {
 /** The steps up to the drain. @returns undefined when it was tried again and again and given up; the problem is written down. */
 async function fencedOff(drive: Drive): Promise<Fenced | undefined> {
   const session = await drive.session()
+  // Also by a fence that was given up: what it ended, ended.
+  let ended = 0
   for (const again of [...againAfterMs, undefined]) {
     const since = await session.waitForOlder(drive.move, drive.context())
     const fence = await drive.o.journal.claimFence(drive.o.claim, drive.move.options.fenceMs ?? fenceMsDefault)
     if (fence === undefined)
       throw new MoveFailedError('The fence could not be claimed: the move is not following, or is another process’s now.')
     drive.move = { ...drive.move, state: 'fencing', fence: fence.fence }
-    const result = await stepsToDrain(drive, fence, since).catch((error: unknown) => ({ problem: problemOf(error) }))
-    if (!('problem' in result)) return result
+    const onEnded = (count: number): void => {
+      ended += count
+    }
+    const result = await stepsToDrain(drive, { fence, since, onEnded }).catch((error: unknown) => ({ problem: problemOf(error) }))
+    if (!('problem' in result)) return { ...result, ended }
     await giveUp(drive, fence, again === undefined ? result.problem : null)
     if (again === undefined) {
       await drive.advance('following', 'following', { wish: null, problem: result.problem })
@@ -165,7 +170,16 @@ async function fencedOff(drive: Drive): Promise<Fenced | undefined> {
   return undefined
 }
 
-async function stepsToDrain(drive: Drive, fence: ClaimedFence, since: string): Promise<Fenced | { readonly problem: MoveProblem }> {
+interface StepsToDrain {
+  readonly fence: ClaimedFence
+  readonly since: string
+  readonly onEnded: (transactions: number) => void
+}
+
+async function stepsToDrain(
+  drive: Drive,
+  { fence, since, onEnded }: StepsToDrain,
+): Promise<Omit<Fenced, 'ended'> | { readonly problem: MoveProblem }> {
   const session = await drive.session()
   const { move, o } = drive
   let startedAt = o.clock.monotonic()
@@ -182,6 +196,7 @@ async function stepsToDrain(drive: Drive, fence: ClaimedFence, since: string): P
       case 'close-gate':
         closed = await session.closeGate(move, fence, since)
         if (closed === undefined) return problem('The gate could not be closed: it was opened meanwhile, or a later fence has been there.')
+        onEnded(closed.ended)
         break
       case 'drain':
         if (!(await session.drain(move, fence, fenceMs * drainPart))) {
@@ -194,7 +209,7 @@ async function stepsToDrain(drive: Drive, fence: ClaimedFence, since: string): P
         break
     }
   }
-  return { fence, startedAt, resting: closed!.resting, ended: closed!.ended }
+  return { fence, startedAt, resting: closed!.resting }
 }
 
 /** The catalog first: from then on nobody can commit it. Then the gate. Somebody may have given it up already, at its deadline. */

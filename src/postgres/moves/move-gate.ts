@@ -163,15 +163,17 @@ export async function closeGate(
     }
   }
   let ending: Promise<void> | undefined
+  let resting: GateState | null
   try {
-    const resting = await attempt(endTimeoutMs, (pid) => {
+    resting = await attempt(endTimeoutMs, (pid) => {
       ending = end(pid).catch(() => {})
     })
-    return resting === null ? undefined : { resting, ended: ended.size }
   } finally {
     isOver = true
     await ending
   }
+  // Counted after the last answer: the gate may close before we hear whom we ended.
+  return resting === null ? undefined : { resting, ended: ended.size }
 }
 
 /** How long ending the transactions may take. */

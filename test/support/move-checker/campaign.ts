@@ -229,8 +229,9 @@ class Campaign {
       this.#count(fault)
       return await this.#strike(fault, undefined)
     }
-    const moment = fault === 'drained target' ? 'fencing' : this.#random.pick(this.#o.faultsAt?.moments ?? moments)
-    const delayMs = fault === 'drained target' ? 0 : this.#random.between(0, 12)
+    if (fault === 'drained target') return await this.#strike(fault, await this.#ground.lastMove(tenant.id))
+    const moment = this.#random.pick(this.#o.faultsAt?.moments ?? moments)
+    const delayMs = this.#random.between(0, 12)
     const before = await this.#ground.lastMove(tenant.id)
     for (let waitedMs = 0; waitedMs < 1_200; waitedMs += 3) {
       const row = await this.#ground.lastMove(tenant.id)
@@ -238,9 +239,8 @@ class Campaign {
       await wait(3)
     }
     await wait(delayMs)
-    const row = await this.#ground.lastMove(tenant.id)
-    if (fault !== 'drained target') this.#count(fault)
-    await this.#strike(fault, row)
+    this.#count(fault)
+    await this.#strike(fault, await this.#ground.lastMove(tenant.id))
   }
 
   #count(fault: Fault): void {

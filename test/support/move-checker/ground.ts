@@ -34,6 +34,7 @@ export interface MoveRow {
 
 const catalogName = 'catalog'
 const queryTriesMax = 50
+const fenceLooksMax = 2_000
 const tables = ['entries', 'counters', 'registers', 'parents', 'children', 'ballast'] as const
 
 export class Ground {
@@ -132,23 +133,30 @@ export class Ground {
     return await this.#query<Row>(databaseUrl(base, { database: isMain ? catalogName : row!.name }), text, values)
   }
 
-  /** Nobody can commit or give up the fence of a move while `fn` runs; it is told the fence. Nothing is done while there is none. */
+  /** Nobody can commit or give up the fence of a move while `fn` runs; it is told the fence. Waits for one; gives up after some seconds. */
   async whileHeld(moveId: string, to: Placement, fn: (fence: number) => Promise<void>): Promise<void> {
     // Connected before it counts.
     await this.alice(to, 'select 1')
-    let isOver = false
-    const holding = this.#pool(this.urls.superuser).transaction(async (connection) => {
-      const [row] = await connection.query<{ fence: string }>(
-        `select m.fence from partywall.moves as m where m.id = $1 and m.state = 'fencing' for update`,
-        [moveId],
-      )
-      if (row !== undefined) await fn(Number(row.fence))
-      isOver = true
-    })
-    await holding.catch((error: unknown) => {
-      // What was killed may have been the catalog's server, and the hold with it.
-      if (!isOver) throw error
-    })
+    // Seen and held in one statement: a fence stands for some ten milliseconds.
+    for (let times = 0; times < fenceLooksMax; times += 1) {
+      let isOver = false
+      const holding = this.#pool(this.urls.superuser).transaction(async (connection) => {
+        const [row] = await connection.query<{ fence: string }>(
+          `select m.fence from partywall.moves as m where m.id = $1 and m.state = 'fencing' for update`,
+          [moveId],
+        )
+        if (row !== undefined) await fn(Number(row.fence))
+        isOver = true
+        return row !== undefined
+      })
+      const wasHeld = await holding.catch((error: unknown) => {
+        // What was killed may have been the catalog's server, and the hold with it.
+        if (!isOver) throw error
+        return true
+      })
+      if (wasHeld) return
+      await wait(1)
+    }
   }
 
   /** Waits for the marker of a fence at a place. */
